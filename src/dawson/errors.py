@@ -1,0 +1,32 @@
+"""One family of errors: each says what was found, in which file, and what to do about it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class DawsonError(Exception):
+    """Base of every error that dawson raises on purpose.
+
+    The message is one sentence made of three parts: the file (where there is one), what was found,
+    and the remedy. The command line prints it as it is; it never shows a traceback for one.
+    """
+
+    def __init__(self, finding: str, *, remedy: str, file: Path | str | None = None) -> None:
+        self.finding = finding.rstrip(".")
+        self.remedy = remedy.rstrip(".")
+        self.file = None if file is None else Path(file)
+        where = "" if self.file is None else f"{self.file}: "
+        super().__init__(f"{where}{self.finding}; {self.remedy}.")
+
+
+class InputError(DawsonError):
+    """A scan, mask or folder cannot be used as it is (exit code 2)."""
+
+
+class UsageError(DawsonError):
+    """The request itself cannot be carried out: options, output folder, missing extra (exit code 2)."""
+
+
+class ModelError(DawsonError):
+    """A model folder is incomplete, damaged or of another kind (exit code 2)."""

@@ -1,0 +1,1 @@
+"""From a recipe and cases to a model (needs the ``train`` extra)."""

@@ -1,0 +1,1 @@
+"""The network: its weights, its card and the engines that run it."""

@@ -1,0 +1,1 @@
+"""From a segmentation to files that other programs read."""
