@@ -1,0 +1,149 @@
+"""Lesions into a head: real shapes from masks, and small ones of our own where masks have few."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dawson.learn.anatomy import Head, LesionMap
+from dawson.recipe import Synthesis
+from dawson.learn.scanner import along_axes, blur_matrix
+from dawson.learn.tissues import INDEX, TISSUES
+
+_FIRST_OWN = 256  # component numbers below belong to the real mask
+_MOST_OWN = 60
+
+
+@dataclass(frozen=True, eq=False)
+class Implant:
+    """Lesions on a patch (n, n, n).
+
+    ``fraction`` is 0–1, soft at the borders, and defines the truth; ``contrast`` how far a voxel moves from
+    its tissue towards the full T2-weighted signal of a lesion; ``hole`` the same for T1 (black holes).
+    """
+
+    fraction: Tensor
+    contrast: Tensor
+    hole: Tensor
+
+
+def _allowed(*, cortex: bool) -> Tensor:
+    names = [
+        "cerebral white matter",
+        "white-matter hypointensity",
+        "cerebellar white matter",
+        "brain-stem",
+        "ventral diencephalon",
+        "thalamus",
+        "caudate",
+        "putamen",
+        "pallidum",
+    ]
+    if cortex:
+        names += ["cerebral cortex", "cerebellar cortex", "hippocampus"]
+    table = torch.zeros(len(TISSUES), dtype=torch.bool)
+    table[[INDEX[n] for n in names]] = True
+    return table
+
+
+def lesion_centre(
+    head: Head, lesions: LesionMap, mni: NDArray[np.float64], rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Head voxel near the centroid of a random lesion, small ones as likely as large ones."""
+    inverse = np.linalg.inv(mni)
+    world = lesions.centres[int(rng.integers(len(lesions.centres)))]
+    near = inverse[:3, :3] @ world + inverse[:3, 3] + rng.uniform(-25, 25, 3)
+    return np.asarray(np.clip(near, 0, np.array(head.tissue.shape) - 1.0))
+
+
+def implant(
+    tissue: Tensor,
+    ventricle_distance: Tensor,
+    where: Tensor,
+    lesions: LesionMap,
+    mni: NDArray[np.float64],
+    settings: Synthesis,
+    rng: np.random.Generator,
+    generator: torch.Generator,
+    *,
+    healthy: bool,
+) -> Implant:
+    """Implant lesions into a patch.
+
+    ``tissue`` and ``ventricle_distance`` (n, n, n) are the patch's, ``where`` (3, n, n, n) its head voxel
+    coordinates, ``mni`` the affine from those to MNI152 mm.
+    """
+    size = tissue.shape[0]
+    if healthy:
+        nothing = torch.zeros(size, size, size)
+        return Implant(nothing, nothing, nothing)
+    component = _real(where, lesions, mni)
+    keep = torch.zeros(_FIRST_OWN + _MOST_OWN + 1, dtype=torch.bool)
+    share = 1.0 if rng.random() < settings.whole_load else rng.random()
+    keep[1:_FIRST_OWN] = torch.from_numpy(rng.random(_FIRST_OWN - 1) < share)
+    keep[_FIRST_OWN:] = True
+    if rng.random() < settings.small_lesions:
+        _add_own(component, tissue, ventricle_distance, settings, rng)
+    component = component * _allowed(cortex=rng.random() < 0.5)[tissue]
+    component = component * keep[component]
+    count = len(keep)
+    faint, strong = settings.contrast
+    contrast = torch.from_numpy(rng.uniform(faint, strong, count)).float() * rng.uniform(0.8, 1.1)
+    hole = torch.from_numpy(rng.beta(1.2, 1.5, count)).float() * rng.uniform(0.5, 1.2)
+    contrast[0] = hole[0] = 0.0
+    soft = blur_matrix(size, rng.uniform(0.3, 0.8))
+    softly = (soft, soft, soft)
+    fraction = along_axes((component > 0).float(), softly)
+    return Implant(fraction, along_axes(contrast[component], softly), along_axes(hole[component], softly))
+
+
+def _real(where: Tensor, lesions: LesionMap, mni: NDArray[np.float64]) -> Tensor:
+    """Component numbers (n, n, n) of the real mask, nearest neighbour."""
+    m = torch.from_numpy(lesions.from_mni @ mni).float()
+    shape = lesions.component.shape
+    flat = torch.zeros(where.shape[1:], dtype=torch.long)
+    inside = torch.ones(where.shape[1:], dtype=torch.bool)
+    for axis in range(3):
+        index = m[axis, 0] * where[0] + m[axis, 1] * where[1] + m[axis, 2] * where[2] + m[axis, 3]
+        voxel = index.round_().long()
+        inside &= (voxel >= 0) & (voxel < shape[axis])
+        flat = flat * shape[axis] + voxel.clamp_(0, shape[axis] - 1)
+    return torch.from_numpy(lesions.component).reshape(-1)[flat].long() * inside
+
+
+def _add_own(
+    component: Tensor, tissue: Tensor, ventricle_distance: Tensor, settings: Synthesis, rng: np.random.Generator
+) -> None:
+    """Ellipsoids with rough surfaces, drawn into ``component`` in place.
+
+    Most white-matter voxels are far from everything; half of the centres are therefore asked to lie beside
+    the ventricles, where lesions crowd, or anywhere that is neither (deep, juxtacortical, infratentorial).
+    """
+    size = tissue.shape[0]
+    home = _allowed(cortex=False)
+    count = min(int(rng.geometric(1 / settings.small_lesion_count)), _MOST_OWN)
+    for number in range(_FIRST_OWN, _FIRST_OWN + count):
+        beside_ventricle = rng.random() < 0.35
+        for _ in range(60):
+            at = rng.integers(4, size - 4, 3)
+            i, j, k = (int(v) for v in at)
+            if home[tissue[i, j, k]] and (not beside_ventricle or ventricle_distance[i, j, k] < 5):
+                break
+        else:
+            continue
+        radius = float(np.clip(np.exp(rng.normal(np.log(settings.small_lesion_radius_mm), 0.45)), 0.9, 7))
+        axes = radius * np.exp(rng.normal(0, 0.3, 3))
+        rotation, _ = np.linalg.qr(rng.normal(size=(3, 3)))
+        reach = int(np.ceil(axes.max() * 1.3)) + 1
+        low, high = np.maximum(at - reach, 0), np.minimum(at + reach + 1, size)
+        grid = np.stack(np.meshgrid(*[np.arange(a, b) for a, b in zip(low, high, strict=True)], indexing="ij"), -1)
+        local = (grid - at - rng.uniform(-0.5, 0.5, 3)) @ rotation / axes
+        length = np.linalg.norm(local, axis=-1)
+        bumps = rng.normal(0, 1, 3) * 2
+        rough = 1 + 0.22 * np.sin(local @ bumps + rng.uniform(0, 6)) + 0.12 * np.sin(local @ bumps[::-1] * 2)
+        window = component[low[0] : high[0], low[1] : high[1], low[2] : high[2]]
+        window[torch.from_numpy(length < rough)] = number

@@ -1,0 +1,136 @@
+"""What a scanner and its users do to an ideal image: slices, blur, bias, noise, misalignment, stripping.
+
+Everything works on one cubic patch of 1 mm voxels, with torch, and is split into *drawing* parameters
+(numpy generator) and *applying* them. Blur, slice thickness, gaps and the interpolation back to 1 mm
+are linear along each axis, so each axis gets two small matrices: one that acquires, one that
+interpolates; between the two lies the noise, which real interpolation smooths as well.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+Matrices = tuple[Tensor | None, Tensor | None, Tensor | None]
+
+
+@dataclass(frozen=True, eq=False)
+class Acquisition:
+    """How one sequence samples the patch: for each axis an acquiring (m, n) and an interpolating (n, m) matrix.
+
+    None stands for the identity.
+    """
+
+    acquire: Matrices
+    interpolate: Matrices
+    thickness_mm: float
+
+
+def blur_matrix(size: int, sigma: float) -> Tensor:
+    """Row-normalised Gaussian smoothing matrix (size, size) for ``sigma`` in voxels."""
+    position = torch.arange(size, dtype=torch.float32)
+    weights = torch.exp(-0.5 * ((position[:, None] - position[None]) / max(sigma, 1e-3)) ** 2)
+    return weights / weights.sum(1, keepdim=True)
+
+
+def slice_matrices(size: int, thickness: float, distance: float, phase: float) -> tuple[Tensor, Tensor]:
+    """Matrices that cut ``size`` voxels into slices and interpolate linearly back.
+
+    ``thickness`` and ``distance`` (between slice centres) are in voxels, ``phase`` in [0, 1) shifts the
+    first slice. The slice profile is a box with edges softened by half a voxel.
+    """
+    centres = torch.arange(-distance * (1 - phase), size + distance, distance)
+    position = torch.arange(size, dtype=torch.float32)
+    away = (position[None] - centres[:, None]).abs()
+    acquire = torch.clamp(thickness / 2 + 0.5 - away, 0.0, 1.0)
+    keep = acquire.sum(1) > 0.25
+    acquire, centres = acquire[keep], centres[keep]
+    acquire = acquire / acquire.sum(1, keepdim=True)
+    back = torch.clamp(1 - (position[:, None] - centres[None]).abs() / distance, min=0.0)
+    outer = back.sum(1) < 1e-3  # beyond the first or last slice: repeat it
+    nearest = (position[:, None] - centres[None]).abs().argmin(1)
+    back[outer] = functional.one_hot(nearest[outer], len(centres)).float()
+    return acquire, back / back.sum(1, keepdim=True)
+
+
+def draw_acquisition(size: int, rng: np.random.Generator, *, thick_probability: float, thickest_mm: float) -> Acquisition:
+    """Near-isotropic 3D or thick-slice 2D acquisition, axial more often than not."""
+    acquire: list[Tensor | None] = []
+    interpolate: list[Tensor | None] = []
+    thick_axis = int(rng.choice(3, p=[0.1, 0.1, 0.8])) if rng.random() < thick_probability else -1
+    in_plane = rng.uniform(0.3, 0.75)
+    thickness = 1.0
+    for axis in range(3):
+        if axis == thick_axis:
+            distance = float(np.exp(rng.uniform(np.log(2.0), np.log(thickest_mm))))
+            thickness = distance * rng.uniform(0.75, 1.0)
+            a, b = slice_matrices(size, thickness, distance, rng.random())
+        else:
+            a = blur_matrix(size, in_plane * rng.uniform(0.8, 1.3))
+            b = None
+        acquire.append(a)
+        interpolate.append(b)
+    return Acquisition(
+        (acquire[0], acquire[1], acquire[2]), (interpolate[0], interpolate[1], interpolate[2]), thickness
+    )
+
+
+def along_axes(volume: Tensor, matrices: Matrices) -> Tensor:
+    """Apply one matrix along each axis of (i, j, k)."""
+    a, b, c = matrices
+    if c is not None:
+        volume = volume @ c.T
+    if b is not None:
+        volume = torch.matmul(b, volume)
+    if a is not None:
+        shape = volume.shape
+        volume = (a @ volume.reshape(shape[0], -1)).reshape(a.shape[0], shape[1], shape[2])
+    return volume
+
+
+def smooth_field(size: int, cells: int, generator: torch.Generator) -> Tensor:
+    """Smooth random field (size, size, size), roughly standard normal, ``cells`` knots along an axis."""
+    knots = torch.randn(1, 1, cells, cells, cells, generator=generator)
+    field = functional.interpolate(knots, size=(size, size, size), mode="trilinear", align_corners=True)
+    return field[0, 0] * 1.5  # interpolation between knots lowers the variance by about half
+
+
+def scan(
+    ideal: Tensor,
+    acquisition: Acquisition,
+    rng: np.random.Generator,
+    generator: torch.Generator,
+    *,
+    noise: float,
+    bias: float,
+    shift: tuple[float, float, float] = (0.0, 0.0, 0.0),
+) -> Tensor:
+    """Acquire an ideal patch (i, j, k) of intensities relative to the brain's median.
+
+    ``noise`` is the standard deviation relative to the same median, ``bias`` that of the logarithm of
+    the receive field, ``shift`` a misalignment in voxels. Noise is Rician where the draw says so.
+    """
+    size = ideal.shape[0]
+    image = ideal
+    for axis, amount in enumerate(shift):
+        whole = int(np.floor(amount))
+        rest = amount - whole
+        if whole:
+            image = torch.roll(image, whole, axis)
+        if rest > 0.02:
+            image = (1 - rest) * image + rest * torch.roll(image, 1, axis)
+    if bias > 0:
+        image = image * torch.exp(bias * smooth_field(size, int(rng.integers(2, 5)), generator))
+    image = along_axes(image, acquisition.acquire)
+    real = torch.randn(image.shape, generator=generator) * noise + image
+    if rng.random() < 0.5:
+        imaginary = torch.randn(image.shape, generator=generator) * noise
+        image = torch.sqrt(real * real + imaginary * imaginary)
+    else:
+        image = real.clamp(min=0)
+    return along_axes(image, acquisition.interpolate)

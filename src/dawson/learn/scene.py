@@ -1,0 +1,115 @@
+"""What a label map does not tell but every real head has, drawn once a patient and painted by sequence.
+
+Each item is here because a network without it took it for a lesion: caps and bands beside the
+ventricles, dirty-appearing white matter, choroid plexus, flowing CSF, uneven and buried cortex, fat.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dawson.learn.implant import Implant
+from dawson.learn.scanner import smooth_field
+from dawson.learn.tissues import INDEX
+from dawson.study import Sequence
+
+_CORTEX = [INDEX[n] for n in ("cerebral cortex", "hippocampus", "amygdala")]
+_CSF = [INDEX[n] for n in ("lateral ventricle", "third ventricle", "fourth ventricle", "other CSF")]
+_WHITE = [INDEX[n] for n in ("cerebral white matter", "white-matter hypointensity")]
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """A patch (n, n, n) of one imaginary patient, before any sequence is painted.
+
+    ``glow`` is the share of lesion-like T2 signal in white matter that is no lesion (caps, bands, dirty
+    white matter); ``cortex`` a factor on T2-weighted cortex; ``plexus`` the share of choroid plexus left;
+    ``flow`` the signal that moving CSF has on FLAIR, relative to white matter; ``fat`` the share of fat in
+    soft tissue; ``texture`` a zero-mean field of what makes tissue uneven.
+    """
+
+    tissue: Tensor
+    lesion: Implant
+    glow: Tensor
+    cortex: Tensor
+    plexus: Tensor
+    flow: Tensor
+    fat: Tensor
+    texture: Tensor
+
+
+def _is(tissue: Tensor, indices: list[int]) -> Tensor:
+    table = torch.zeros(256, dtype=torch.bool)
+    table[indices] = True
+    return table[tissue]
+
+
+def draw_scene(
+    tissue: Tensor,
+    ventricle_distance: Tensor,
+    buried: Tensor,
+    lesion: Implant,
+    rng: np.random.Generator,
+    generator: torch.Generator,
+) -> Scene:
+    """Draw everything that the sequences of one patient share.
+
+    ``tissue`` (n, n, n) indexes the tissues, ``ventricle_distance`` is in mm, ``buried`` in [0, 1].
+    """
+    size = tissue.shape[0]
+
+    def field(cells: int) -> Tensor:
+        return smooth_field(size, cells, generator)
+
+    coarse, fine = field(4), field(14)
+    white = _is(tissue, _WHITE).float()
+    glow = torch.zeros_like(white)
+    if rng.random() < 0.7:  # caps and bands
+        width = rng.uniform(0.6, 2.5)
+        glow += rng.uniform(0.1, 0.55) * torch.exp(-((ventricle_distance / width) ** 2)) * (0.6 + 0.6 * coarse).clamp(0, 1.5)
+    if rng.random() < 0.5:  # dirty-appearing white matter
+        reach = rng.uniform(4, 12)
+        glow += rng.uniform(0.03, 0.18) * torch.exp(-ventricle_distance / reach) * (0.5 + fine).clamp(0, 2)
+    if rng.random() < 0.5:
+        hypointensity = (tissue == INDEX["white-matter hypointensity"]).float()
+        glow += rng.uniform(0.0, 0.5) * hypointensity
+    inner = ((buried - 0.62) / 0.3).clamp(0, 1)
+    cortex = 1 + rng.uniform(0, 0.22) * inner + rng.uniform(0, 0.12) * fine + rng.uniform(0, 0.08) * coarse
+    plexus = (rng.uniform(-0.5, 1.2) + rng.uniform(0.3, 1.0) * fine).clamp(0, 1)
+    flow = torch.zeros_like(white)
+    if rng.random() < 0.6:
+        flow = rng.uniform(0.1, 1.0) * (field(9) - rng.uniform(-0.2, 0.8)).clamp(0, 1.3)
+        outer = rng.uniform(0, 1)  # CSF outside the ventricles often flows less
+        flow = torch.where(tissue == INDEX["other CSF"], outer * flow, flow)
+    fat = torch.sigmoid(3 * (field(8) + rng.uniform(-1.5, 1.5)))
+    return Scene(tissue, lesion, glow * white, cortex.clamp(min=0.5), plexus, flow, fat, field(10) + 0.5 * fine)
+
+
+def paint(scene: Scene, means: NDArray[np.float64], sequence: Sequence, rng: np.random.Generator) -> Tensor:
+    """The ideal image (n, n, n) of one sequence from the ``means`` (tissues,) of its tissues."""
+    level = torch.from_numpy(means).float()
+    tissue = scene.tissue
+    image = level[tissue]
+    white, full = float(means[INDEX["cerebral white matter"]]), float(means[INDEX["lesion"]])
+    t1 = sequence is Sequence.T1
+    image = image * (1 + rng.uniform(0, 0.05) * scene.texture)
+    cortex = _is(tissue, _CORTEX)
+    image = torch.where(cortex, image * (scene.cortex if not t1 else 1 + 0.4 * (scene.cortex - 1)), image)
+    soft = tissue == INDEX["muscle"]
+    fat = float(means[INDEX["fat"]])
+    image = torch.where(soft, image + scene.fat * (fat - image), image)
+    plexus = tissue == INDEX["choroid plexus"]
+    fluid = float(means[INDEX["lateral ventricle"]])
+    image = torch.where(plexus, fluid + scene.plexus * (image - fluid), image)
+    if sequence is Sequence.FLAIR:
+        image = image + _is(tissue, _CSF) * scene.flow * white
+    glow = scene.glow * (rng.uniform(0, 0.5) if t1 else 1.0)
+    image = image + glow * (full - white)
+    lesion = scene.lesion.hole if t1 else scene.lesion.contrast
+    strength = (lesion * (1 + 0.12 * scene.texture)).clamp(0, 1.3)
+    return (image + strength * (full - image)).clamp(min=0)

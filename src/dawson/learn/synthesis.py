@@ -1,0 +1,231 @@
+"""Synthetic patients: real anatomies, real lesion shapes, painted as scanners would.
+
+One call of :func:`synthesize` draws a head, places it, implants lesions where lesions occur, paints the
+wanted sequences by their physics (:mod:`dawson.learn.tissues`), adds what looks like lesions but is not
+(caps and bands beside the ventricles, choroid plexus, flow in CSF, bright cortex), acquires the result
+(:mod:`dawson.learn.scanner`) and normalises it as inference does, with the error that inference makes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as Several
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dawson.learn import scanner
+from dawson.learn.anatomy import DISTANCE_STEP_MM, Head, LesionMap
+from dawson.learn.implant import implant, lesion_centre
+from dawson.recipe import Synthesis
+from dawson.learn.scene import draw_scene, paint
+from dawson.learn.tissues import INDEX, PARENCHYMA, TISSUES, Anatomy, anatomy_of_tissue, draw_contrast
+from dawson.prepare.intensity import CEILING
+from dawson.study import Sequence
+
+_ANATOMY = torch.from_numpy(anatomy_of_tissue()).long()
+_PARENCHYMA = np.isin(anatomy_of_tissue(), PARENCHYMA)
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One training patch. Axes (i, j, k) run to R, A, S at 1 mm.
+
+    ``images`` (3, n, n, n) float32 in the order FLAIR, T1, T2, zero where a sequence is absent; ``lesion``
+    (n, n, n) uint8; ``anatomy`` (n, n, n) uint8 of :class:`Anatomy`.
+    """
+
+    images: Tensor
+    lesion: Tensor
+    anatomy: Tensor
+
+
+def synthesize(
+    heads: Several[Head],
+    lesion_maps: Several[LesionMap],
+    settings: Synthesis,
+    size: int,
+    rng: np.random.Generator,
+    *,
+    sequences: tuple[Sequence, ...] | None = None,
+    centre: NDArray[np.float64] | None = None,
+) -> Sample:
+    """Draw one patch of ``size`` voxels a side.
+
+    ``sequences`` fixes the sequences (else drawn by the recipe's subsets), ``centre`` the head's voxel at
+    the middle of the patch (else drawn near lesions, in the brain, or anywhere in the head).
+    """
+    generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+    head = heads[int(rng.integers(len(heads)))]
+    lesions = lesion_maps[int(rng.integers(len(lesion_maps)))]
+    if sequences is None:
+        names = list(settings.subsets)
+        shares = np.array([settings.subsets[n] for n in names])
+        chosen = names[int(rng.choice(len(names), p=shares / shares.sum()))]
+        sequences = tuple(Sequence(s) for s in chosen.split("+"))
+    healthy = rng.random() < settings.healthy
+    mni = _draw_mni(head, rng)
+    if centre is None:
+        centre = _draw_centre(head, lesions, mni, settings, rng, healthy=healthy)
+    where = _place(size, centre, settings, rng, generator)
+    index = _flat_index(where, head.tissue.shape)
+    tissue = torch.from_numpy(head.tissue).reshape(-1)[index].long()
+    vdist = torch.from_numpy(head.ventricle_distance).reshape(-1)[index].float() * DISTANCE_STEP_MM
+    buried = torch.from_numpy(head.buried).reshape(-1)[index].float() / 255
+    lesion = implant(tissue, vdist, where, lesions, mni, settings, rng, generator, healthy=healthy)
+
+    scene = draw_scene(tissue, vdist, buried, lesion, rng, generator)
+
+    means = draw_contrast(sequences, rng)
+    means = _vary_outside(means, sequences, rng)
+    order = np.argsort(means, axis=1)
+    for row, ranks in zip(means, order, strict=True):  # whole-brain median, whatever the patch shows of it
+        weights = np.cumsum(np.where(_PARENCHYMA, head.volumes, 0)[ranks])
+        row /= row[ranks[np.searchsorted(weights, weights[-1] / 2)]]
+    strip = _draw_strip(tissue, rng) if rng.random() < settings.stripped else None
+
+    images = torch.zeros(3, size, size, size)
+    truth: Tensor | None = None
+    channels = list(Sequence)
+    offset = rng.normal(0, settings.misalignment_mm, 3) if rng.random() < 0.5 else np.zeros(3)
+    for row, sequence in enumerate(sequences):
+        ideal = paint(scene, means[row], sequence, rng)
+        acquisition = scanner.draw_acquisition(
+            size, rng, thick_probability=settings.thick, thickest_mm=settings.thickest_mm
+        )
+        image = scanner.scan(
+            ideal,
+            acquisition,
+            rng,
+            generator,
+            noise=float(np.exp(rng.uniform(np.log(settings.noise[0]), np.log(settings.noise[1])))),
+            bias=abs(rng.normal(0, settings.bias)),
+            shift=(0.0, 0.0, 0.0) if row == 0 else tuple((offset * rng.uniform(0.3, 1)).tolist()),
+        )
+        if strip is not None:
+            image = image * strip
+        wide = rng.random() < settings.first_pass
+        scale = float(np.exp(rng.normal(0, 0.35 if wide else 0.08)))
+        images[channels.index(sequence)] = (image * scale).clamp(0, CEILING)
+        if truth is None:
+            # Raters mark what they see: on thick slices also what fills less than half of one.
+            seen = scanner.along_axes(
+                scanner.along_axes((lesion.fraction > 0.5).float(), acquisition.acquire), acquisition.interpolate
+            )
+            truth = seen >= (0.5 if acquisition.thickness_mm < 2 else 0.4)
+    anatomy = _ANATOMY[tissue]
+    if truth is None:
+        truth = torch.zeros_like(tissue, dtype=torch.bool)
+    if strip is not None:
+        inside = strip > 0.5
+        anatomy = anatomy * inside
+        truth = truth & inside
+    return _flip(Sample(images, truth.to(torch.uint8), anatomy.to(torch.uint8)), rng)
+
+
+def vary(sample: Sample, rng: np.random.Generator) -> Sample:
+    """Another look at the same patch: mirrored, with other gains and tone curves, perhaps a sequence fewer."""
+    images = sample.images.flip(1)
+    present = [c for c in range(3) if images[c].any()]
+    if len(present) > 1 and rng.random() < 0.35:
+        images[present.pop(int(rng.integers(len(present))))] = 0
+    for channel in present:
+        tone = float(np.exp(rng.normal(0, 0.12)))
+        images[channel] = (images[channel] ** tone * float(np.exp(rng.normal(0, 0.08)))).clamp(0, CEILING)
+    return Sample(images, sample.lesion.flip(0), sample.anatomy.flip(0))
+
+
+def _draw_mni(head: Head, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Head index → MNI152 mm, shaken, and mirrored half of the time so that lesions change sides."""
+    shake = np.eye(4)
+    shake[:3, :3] = np.diag(rng.uniform(0.85, 1.15, 3)) + rng.normal(0, 0.03, (3, 3))
+    shake[:3, 3] = rng.normal(0, 2.5, 3)
+    if rng.random() < 0.5:
+        shake[0] *= -1
+    return shake @ head.to_mni
+
+
+def _draw_centre(
+    head: Head,
+    lesions: LesionMap,
+    mni: NDArray[np.float64],
+    settings: Synthesis,
+    rng: np.random.Generator,
+    *,
+    healthy: bool,
+) -> NDArray[np.float64]:
+    shape = np.array(head.tissue.shape)
+    if not healthy and rng.random() < settings.lesion_centred:
+        return lesion_centre(head, lesions, mni, rng)
+    anywhere = rng.random() < settings.outside_centred
+    for _ in range(1000):
+        voxel = rng.integers(shape)
+        tissue = head.tissue[tuple(voxel)]
+        if (anywhere and tissue != 0) or TISSUES[tissue].anatomy != Anatomy.OUTSIDE:
+            return voxel.astype(np.float64)
+    return shape / 2.0
+
+
+def _place(
+    size: int, centre: NDArray[np.float64], settings: Synthesis, rng: np.random.Generator, generator: torch.Generator
+) -> Tensor:
+    """Head voxel coordinates (3, n, n, n) that each voxel of the patch looks at."""
+    a, b, c = np.deg2rad(rng.normal(0, settings.rotation_degrees, 3))
+    rx = np.array([[1, 0, 0], [0, np.cos(a), -np.sin(a)], [0, np.sin(a), np.cos(a)]])
+    ry = np.array([[np.cos(b), 0, np.sin(b)], [0, 1, 0], [-np.sin(b), 0, np.cos(b)]])
+    rz = np.array([[np.cos(c), -np.sin(c), 0], [np.sin(c), np.cos(c), 0], [0, 0, 1]])
+    linear = rx @ ry @ rz @ np.diag(rng.uniform(1 / settings.scaling, settings.scaling, 3))
+    line = torch.arange(size, dtype=torch.float32) - (size - 1) / 2
+    m = torch.from_numpy(linear).float()
+    where = torch.empty(3, size, size, size)
+    strength = rng.uniform(0, settings.elastic_mm)
+    for axis in range(3):
+        plane = (m[axis, 0] * line)[:, None, None] + (m[axis, 1] * line)[None, :, None]
+        where[axis] = plane + (m[axis, 2] * line)[None, None, :] + float(centre[axis])
+        where[axis] += strength / 1.5 * scanner.smooth_field(size, 6, generator)
+    return where
+
+
+def _flat_index(where: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Flat C-order indices of the nearest voxels; outside, the nearest voxel of the border."""
+    i, j, k = (where[axis].round().long().clamp_(0, shape[axis] - 1) for axis in range(3))
+    return (i * shape[1] + j) * shape[2] + k
+
+
+def _vary_outside(
+    means: NDArray[np.float64], sequences: tuple[Sequence, ...], rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Fat saturation, contrast agent and other reasons why the same tissue looks different in two scans."""
+    saturated = rng.random() < 0.5
+    enhanced = rng.random() < 0.25
+    outside = [i for i, t in enumerate(TISSUES) if t.anatomy == Anatomy.OUTSIDE and i != 0]
+    for row, sequence in zip(means, sequences, strict=True):
+        row[outside] *= np.exp(rng.normal(0, 0.25, len(outside)))
+        fatty = [INDEX["fat"], INDEX["marrow"], INDEX["skin"]]
+        if saturated and (sequence is not Sequence.T1 or rng.random() < 0.3):
+            row[fatty] *= rng.uniform(0.08, 0.4)
+        if sequence is Sequence.T1 and enhanced:
+            bright = row[INDEX["cerebral white matter"]] * rng.uniform(1.0, 2.0)
+            row[[INDEX["dura and sinuses"], INDEX["vessel"], INDEX["mucosa"]]] = bright
+            row[INDEX["choroid plexus"]] = bright * rng.uniform(0.7, 1)
+        elif rng.random() < 0.3:
+            row[INDEX["vessel"]] = row[INDEX["cerebral cortex"]] * rng.uniform(0.5, 2.0)
+    return means
+
+
+def _draw_strip(tissue: Tensor, rng: np.random.Generator) -> Tensor:
+    """Brain mask (n, n, n) of 0 and 1 as skull-stripping tools leave it: too tight, or with a rim."""
+    anatomy = _ANATOMY[tissue]
+    brain = (anatomy > 0) & (anatomy != Anatomy.OTHER_CSF)
+    soft = scanner.blur_matrix(tissue.shape[0], rng.uniform(1.2, 3.0))
+    smooth = scanner.along_axes(brain.float(), (soft, soft, soft))
+    return (smooth > rng.uniform(0.12, 0.6)).float()
+
+
+def _flip(sample: Sample, rng: np.random.Generator) -> Sample:
+    """Mirror left and right half of the time: no class of the coarse anatomy has a side."""
+    if rng.random() < 0.5:
+        return sample
+    return Sample(sample.images.flip(1), sample.lesion.flip(0), sample.anatomy.flip(0))

@@ -1,0 +1,111 @@
+"""Running the network on a whole head, window by window, with OpenVINO.
+
+Instance normalisation sees the whole input, so the network is always shown windows of the size that it
+was trained on; overlapping ones are blended with a weight that falls towards their border.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import openvino
+from numpy.typing import NDArray
+
+from dawson.errors import ModelError
+from dawson.study import Mask, Volume
+
+Infer = Callable[[Volume], Volume]
+
+
+def load_engine(file: Path) -> Infer:
+    """Compile an ONNX file for this machine's CPU.
+
+    Returns a function from images (3, n, n, n) float32 to scores (1 + classes, n, n, n) float32. Runs in
+    fp32 on every CPU, so that results do not depend on which kinds of half precision it knows.
+    """
+    try:
+        core = openvino.Core()
+        compiled = core.compile_model(
+            str(file),
+            "CPU",
+            {
+                "INFERENCE_PRECISION_HINT": "f32",
+                "PERFORMANCE_HINT": "LATENCY",
+                "INFERENCE_NUM_THREADS": str(threads()),
+            },
+        )
+    except RuntimeError as error:
+        raise ModelError("cannot be run by OpenVINO", file=file, remedy="install or train the model again") from error
+    request = compiled.create_infer_request()
+
+    def infer(images: Volume) -> Volume:
+        request.infer({0: images[None]})
+        return np.array(request.get_output_tensor(0).data[0])
+
+    return infer
+
+
+def threads() -> int:
+    """How many threads to compute with: DAWSON_THREADS, or every core this process may use."""
+    wanted = os.environ.get("DAWSON_THREADS", "")
+    if wanted.isdigit() and int(wanted) > 0:
+        return int(wanted)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def window_starts(length: int, window: int, overlap: float) -> list[int]:
+    """Where windows begin along an axis: evenly spread, the last one flush with the end."""
+    if length <= window:
+        return [0]
+    count = int(np.ceil((length - window) / (window * (1 - overlap)))) + 1
+    return [int(s) for s in np.rint(np.linspace(0, length - window, count))]
+
+
+def window_weight(window: int) -> Volume:
+    """Blending weight (n, n, n): a product of raised cosines that is never quite zero."""
+    line = 0.05 + np.sin(np.pi * (np.arange(window) + 0.5) / window) ** 2
+    return (line[:, None, None] * line[None, :, None] * line[None, None, :]).astype(np.float32)
+
+
+def run_windows(
+    infer: Infer,
+    images: Volume,
+    *,
+    window: int,
+    overlap: float,
+    outputs: int,
+    wanted: Mask | None = None,
+    step: Callable[[float], None] | None = None,
+) -> Volume:
+    """Scores (outputs, i, j, k) of images (3, i, j, k) of any shape.
+
+    Images smaller than a window are padded with zeros. Windows that hold no voxel of ``wanted`` (i, j, k)
+    are skipped and stay zero. ``step`` is called with the share of windows done.
+    """
+    shape = np.array(images.shape[1:])
+    padded = np.maximum(shape, window)
+    if (padded != shape).any():
+        images = np.pad(images, [(0, 0), *[(0, int(p - s)) for p, s in zip(padded, shape, strict=True)]])
+    weight = window_weight(window)
+    scores = np.zeros((outputs, *padded), dtype=np.float32)
+    total = np.full(padded, 1e-6, dtype=np.float32)
+    places = list(itertools.product(*[window_starts(int(n), window, overlap) for n in padded]))
+    for number, (i, j, k) in enumerate(places):
+        part = np.s_[i : i + window, j : j + window, k : k + window]
+        if (wanted is None or wanted[part].any()) and images[(slice(None), *part)].any():
+            scores[(slice(None), *part)] += infer(np.ascontiguousarray(images[(slice(None), *part)])) * weight
+            total[part] += weight
+        if step is not None:
+            step((number + 1) / len(places))
+    scores /= total
+    i, j, k = (int(n) for n in shape)
+    return scores[:, :i, :j, :k]
+
+
+def argmax_anatomy(scores: Volume) -> NDArray[np.uint8]:
+    """The most probable anatomy (i, j, k) from scores (1 + classes, i, j, k); outside where nothing ran."""
+    return scores[1:].argmax(axis=0).astype(np.uint8)

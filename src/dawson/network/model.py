@@ -1,0 +1,93 @@
+"""A model is a folder: ``model.onnx`` to run, ``model.safetensors`` to fine-tune, ``card.json`` to trust it by.
+
+The card carries the recipe (so that scans are prepared as they were in training), the threshold and the
+minimum lesion size, the meaning of the anatomy labels, what the model was trained on, its measured
+accuracy, and the SHA-256 of both weight files, which are checked whenever the model is loaded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from dawson.errors import DawsonError, ModelError
+from dawson.recipe import Recipe, recipe_from_dict
+
+SHIPPED = "dawson-0"
+CARD, ONNX, SAFETENSORS = "card.json", "model.onnx", "model.safetensors"
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A model folder, read and checked."""
+
+    folder: Path
+    card: Mapping[str, Any]
+    recipe: Recipe
+    threshold: float
+    minimum_mm3: float
+    anatomy_names: Mapping[int, str]
+
+    @property
+    def onnx(self) -> Path:
+        """The file that the engine runs."""
+        return self.folder / ONNX
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """What results say of the model that made them."""
+        return {
+            "name": self.card["name"],
+            "version": self.card["version"],
+            "sha256": self.card["sha256"][ONNX],
+            "threshold": self.threshold,
+            "minimum_lesion_mm3": self.minimum_mm3,
+            "connectivity": 26,
+            "accuracy": self.card.get("accuracy"),
+            "trained_on": self.card.get("data"),
+        }
+
+
+def load_model(folder: Path | str | None = None) -> Model:
+    """Read a model folder, or the shipped model.
+
+    Raises :class:`ModelError` where a file is missing, the card is not a card, or weights differ from
+    the card's hash.
+    """
+    where = Path(str(resources.files("dawson") / "models" / SHIPPED)) if folder is None else Path(folder)
+    if (where / "model" / CARD).is_file():  # a run folder holds its model one level down
+        where = where / "model"
+    remedy = "name a model folder as `dawson train` writes it, or leave --model out for the shipped one"
+    try:
+        card = json.loads((where / CARD).read_text("utf-8"))
+        recipe = recipe_from_dict(card["recipe"])
+        wanted = card["sha256"][ONNX]
+        model = Model(
+            where,
+            card,
+            recipe,
+            float(card["threshold"]),
+            float(card["minimum_lesion_mm3"]),
+            {int(value): str(name) for value, name in card["anatomy"].items()},
+        )
+        found = sha256(where / ONNX)
+    except OSError as error:
+        raise ModelError(f"cannot be read ({error.strerror})", file=error.filename or where, remedy=remedy) from error
+    except (ValueError, KeyError, TypeError, AttributeError, DawsonError) as error:
+        raise ModelError(f"is not a model card ({error})", file=where / CARD, remedy=remedy) from error
+    if found != wanted:
+        raise ModelError(
+            "differs from the hash in its card", file=where / ONNX, remedy="install or train the model again"
+        )
+    return model
+
+
+def sha256(file: Path) -> str:
+    """SHA-256 of a file's bytes, as hexadecimal text."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,33 @@
+"""Intensities that mean the same in every scan: 1 is the median of the brain's parenchyma."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dawson.study import Mask, Volume
+
+CEILING = 4.0  # relative to the brain's median; brighter is fat or an artefact, and how much is no matter
+
+
+def first_guess(voxels: Volume) -> float:
+    """A scale for a scan whose brain is not known yet.
+
+    The median of what is brighter than the darker half of the foreground's mean: on whole heads about
+    the brain, since air and bone are dark and bright fat is little; on stripped brains the brain itself.
+    """
+    positive = voxels[voxels > 0]
+    if positive.size == 0:
+        return 1.0
+    ceiling = np.percentile(positive, 99.5)
+    foreground = positive[(positive > 0.12 * ceiling) & (positive < ceiling)]
+    return float(np.median(foreground)) if foreground.size else float(ceiling)
+
+
+def brain_median(voxels: Volume, parenchyma: Mask) -> float:
+    """Median intensity of the parenchyma; robust to lesion load and to what lies outside the brain."""
+    return float(np.median(voxels[parenchyma]))
+
+
+def normalise(voxels: Volume, scale: float) -> Volume:
+    """Divide by ``scale`` and clip to [0, :data:`CEILING`]; zero stays zero."""
+    return np.clip(voxels / np.float32(scale), 0.0, CEILING).astype(np.float32, copy=False)
