@@ -22,6 +22,7 @@ from torch.utils.data import DataLoader, Dataset
 from dawson.errors import DawsonError, UsageError
 from dawson.learn import checkpoint
 from dawson.learn.anatomy import Head, LesionMap, nifti_files, read_heads, read_lesion_map
+from dawson.learn.export import export
 from dawson.learn.loss import loss
 from dawson.learn.synthesis import Sample, synthesize, vary
 from dawson.learn.tissues import Anatomy
@@ -126,7 +127,11 @@ def train(
                     progress(entry)
             if (step + 1) % CHECKPOINT_EVERY == 0 or step + 1 == end:
                 checkpoint.save(saved, network, average, optimizer, step + 1)
-    return out
+    facts = {
+        "steps": end,
+        "data": {"label maps": len(heads), "lesion masks": len(lesions), "real scans": 0},
+    }
+    return export(average, settings, out / "model", facts)
 
 
 def _be_modest(_: int) -> None:

@@ -92,7 +92,7 @@ def run_windows(
         images = np.pad(images, [(0, 0), *[(0, int(p - s)) for p, s in zip(padded, shape, strict=True)]])
     weight = window_weight(window)
     scores = np.zeros((outputs, *padded), dtype=np.float32)
-    total = np.full(padded, 1e-6, dtype=np.float32)
+    total = np.zeros(padded, dtype=np.float32)
     places = list(itertools.product(*[window_starts(int(n), window, overlap) for n in padded]))
     for number, (i, j, k) in enumerate(places):
         part = np.s_[i : i + window, j : j + window, k : k + window]
@@ -101,7 +101,7 @@ def run_windows(
             total[part] += weight
         if step is not None:
             step((number + 1) / len(places))
-    scores /= total
+    scores /= np.where(total > 0, total, 1)
     i, j, k = (int(n) for n in shape)
     return scores[:, :i, :j, :k]
 

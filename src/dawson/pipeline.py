@@ -1,0 +1,197 @@
+"""The main job, readable as one page: a study becomes lesions on the grid of its reference scan.
+
+    read → align → prepare → find the brain → segment → bring back → measure → write
+
+The network runs twice. The first pass, on intensities scaled by a guess, finds the brain; the second sees
+the same windows scaled by the median of that brain, which neither scalp nor lesion load can move.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dawson.errors import InputError
+from dawson.measure.lesions import find_lesions
+from dawson.network.engine import Infer, argmax_anatomy, load_engine, run_windows
+from dawson.network.model import Model, load_model
+from dawson.prepare.align import Alignment, align
+from dawson.prepare.grid import head_box, resample, working_grid
+from dawson.prepare.intensity import brain_median, first_guess, normalise
+from dawson.study import Grid, Labels, Mask, Segmentation, Sequence, Study, Volume
+
+HEAD_MARGIN_MM = 5.0
+BRAIN_MARGIN_MM = 10.0
+FIRST_OVERLAP = 0.1  # of windows in the first pass, which only needs to find the brain
+SMALLEST_BRAIN_ML = 500.0  # less than this is no adult brain: the network has not understood the scan
+USUAL_BRAIN_ML = (850.0, 1800.0)  # parenchyma of adults with room to spare
+CHANNELS = list(Sequence)
+
+Progress = Callable[[str], None]
+
+
+def segment(study: Study, *, model: Path | str | None = None, progress: Progress | None = None) -> Segmentation:
+    """Find the lesions of one visit.
+
+    ``study`` holds any non-empty subset of FLAIR, T1 and T2, raw or skull-stripped, in any orientation;
+    ``model`` is a model or run folder (the shipped model where left out); ``progress`` is called with the
+    name of each step as it begins. Results lie on the grid of ``study.reference``; the same study and
+    model give bit-identical results on the same machine.
+
+    Raises :class:`dawson.errors.InputError` where no brain can be found, and
+    :class:`dawson.errors.ModelError` for a model that cannot be used.
+    """
+    clock = _Clock(progress)
+    clock.begin("load the model")
+    network = load_model(model)
+    infer = load_engine(network.onnx)
+    reference = study.reference
+
+    clock.begin("align")
+    aligned = {s: align(study.scans[s], reference) for s in study.sequences[1:]}
+
+    clock.begin("prepare")
+    grid = working_grid(
+        reference.grid,
+        spacing=network.recipe.prepare.spacing_mm,
+        box=head_box(reference.voxels, reference.grid),
+        margin_mm=HEAD_MARGIN_MM,
+    )
+    images = _on_grid(study, aligned, grid)
+    warnings = list(study.warnings) + [a.warning for a in aligned.values() if a.warning]
+
+    clock.begin("find the brain")
+    guessed = np.stack([normalise(image, first_guess(image)) for image in images])
+    anatomy = _first_pass(infer, guessed, network)
+    parenchyma = _parenchyma(anatomy, network)
+    warnings += _check_brain(study, parenchyma, grid)
+
+    clock.begin("segment")
+    box = _box(parenchyma, margin=round(BRAIN_MARGIN_MM / grid.spacing[0]))
+    scaled = np.zeros_like(images[(slice(None), *box)])
+    for sequence in study.sequences:
+        channel = CHANNELS.index(sequence)
+        median = brain_median(images[channel], parenchyma)
+        if median > 0:
+            scaled[channel] = normalise(images[channel][box], median)
+        else:
+            warnings.append(f"{sequence.value}: does not cover the brain and was left out")
+    scores = run_windows(
+        infer,
+        scaled,
+        window=network.recipe.prepare.window,
+        overlap=network.recipe.prepare.overlap,
+        outputs=_outputs(network),
+        wanted=parenchyma[box],
+    )
+
+    clock.begin("bring back")
+    probability, labels = _bring_back(scores, box, grid, reference.grid)
+    if reference.missing is not None:
+        probability[reference.missing] = 0.0
+
+    clock.begin("measure")
+    lesions, numbered, table = find_lesions(
+        probability, reference.grid, threshold=network.threshold, minimum_mm3=network.minimum_mm3
+    )
+    return Segmentation(
+        study=study,
+        lesions=lesions,
+        labels=numbered,
+        probability=probability,
+        anatomy=labels,
+        anatomy_names=network.anatomy_names,
+        table=table,
+        model=network.summary,
+        seconds=clock.end(),
+        alignment={s: a.note for s, a in aligned.items()},
+        warnings=tuple(warnings),
+    )
+
+
+def _on_grid(study: Study, aligned: dict[Sequence, Alignment], grid: Grid) -> Volume:
+    """All scans on the working grid: (3, i, j, k), zero where a sequence is absent or does not reach."""
+    images = np.zeros((len(CHANNELS), *grid.shape), dtype=np.float32)
+    for scan in study:
+        matrix = aligned[scan.sequence].matrix if scan.sequence in aligned else None
+        images[CHANNELS.index(scan.sequence)] = resample(
+            scan.voxels, scan.grid, grid, transform=matrix, interpolation="linear"
+        )
+    return np.maximum(images, 0.0, out=images)
+
+
+def _outputs(network: Model) -> int:
+    return 1 + len(network.anatomy_names)
+
+
+def _first_pass(infer: Infer, images: Volume, network: Model) -> Labels:
+    window = network.recipe.prepare.window
+    scores = run_windows(infer, images, window=window, overlap=FIRST_OVERLAP, outputs=_outputs(network))
+    return argmax_anatomy(scores)
+
+
+def _parenchyma(anatomy: Labels, network: Model) -> Mask:
+    wanted = network.card["parenchyma"]
+    return np.isin(anatomy, [value for value, name in network.anatomy_names.items() if name in wanted])
+
+
+def _check_brain(study: Study, parenchyma: Mask, grid: Grid) -> list[str]:
+    """Refuse what shows no brain; warn of an unusual one."""
+    volume = float(parenchyma.sum()) * grid.voxel_volume / 1000
+    if volume < SMALLEST_BRAIN_ML:
+        raise InputError(
+            f"shows {volume:.0f} ml of brain, where at least {SMALLEST_BRAIN_ML:.0f} ml were expected",
+            file=study.reference.file,
+            remedy="check that it is a brain scan of the stated sequence that covers the whole head",
+        )
+    if not USUAL_BRAIN_ML[0] <= volume <= USUAL_BRAIN_ML[1]:
+        return [f"brain volume of {volume:.0f} ml is unusual: part of the brain may be cut off or was not found"]
+    return []
+
+
+def _box(mask: Mask, margin: int) -> tuple[slice, slice, slice]:
+    slices = []
+    for axis in range(3):
+        hit = np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis})))
+        slices.append(slice(max(int(hit[0]) - margin, 0), min(int(hit[-1]) + 1 + margin, mask.shape[axis])))
+    return slices[0], slices[1], slices[2]
+
+
+def _bring_back(
+    scores: Volume, box: tuple[slice, slice, slice], grid: Grid, target: Grid
+) -> tuple[Volume, NDArray[np.uint8]]:
+    """Lesion probability and anatomy labels on the target grid."""
+    affine = grid.affine.copy()
+    affine[:3, 3] = grid.to_world(np.array([s.start for s in box], dtype=np.float64))
+    part = Grid((scores.shape[1], scores.shape[2], scores.shape[3]), affine)
+    anatomy = argmax_anatomy(scores)
+    inside = scores[0] * (anatomy > 0)
+    probability = resample(np.ascontiguousarray(inside), part, target, interpolation="linear")
+    labels = resample(anatomy, part, target, interpolation="nearest")
+    return np.clip(probability, 0.0, 1.0), labels
+
+
+class _Clock:
+    """Wall-clock seconds by step, and the caller told of each as it begins."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self.progress = progress
+        self.seconds: dict[str, float] = {}
+        self.current: tuple[str, float] | None = None
+
+    def begin(self, step: str) -> None:
+        self.end()
+        if self.progress is not None:
+            self.progress(step)
+        self.current = (step, time.perf_counter())
+
+    def end(self) -> dict[str, float]:
+        if self.current is not None:
+            step, started = self.current
+            self.seconds[step] = round(time.perf_counter() - started, 3)
+        self.current = None
+        return self.seconds

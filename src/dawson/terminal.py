@@ -1,0 +1,79 @@
+"""What a person at the terminal sees beside results: progress, and one sentence where something failed."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from dawson.errors import DawsonError
+
+DONE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
+"""Exit codes: all done; an unexpected error; bad input or usage; stopped by Ctrl-C (128 + SIGINT)."""
+
+
+@contextmanager
+def show_steps() -> Iterator[Callable[[str], None]]:
+    """A function to call with the name of each step as it begins.
+
+    On a terminal (stderr) the running step is shown, and each one that is done with the time it took;
+    NO_COLOR and dumb terminals are respected. Elsewhere nothing is written at all.
+    """
+    from rich.console import Console  # noqa: PLC0415 (help and version do without it)
+
+    console = Console(stderr=True, highlight=False)
+    if not console.is_terminal:
+        yield lambda step: None
+        return
+    running: list[tuple[str, float]] = []
+
+    def finish() -> None:
+        if running:
+            name, began = running.pop()
+            console.print(f"  {name:<15} {time.perf_counter() - began:5.1f} s", style="dim", markup=False)
+
+    with console.status("", spinner="line") as status:  # a spinner in plain ASCII
+
+        def begin(step: str) -> None:
+            finish()
+            running.append((step, time.perf_counter()))
+            status.update(step)
+
+        yield begin
+        finish()
+
+
+@contextmanager
+def show_record() -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    """A function to call with each record of a training run: on a terminal (stderr) its numbers are shown."""
+    from rich.console import Console  # noqa: PLC0415
+
+    console = Console(stderr=True, highlight=False)
+    if not console.is_terminal:
+        yield lambda record: None
+        return
+    with console.status("train", spinner="line") as status:
+        yield lambda record: status.update("  ".join(f"{name} {value:.4g}" for name, value in record.items()))
+
+
+def explain(error: Exception) -> tuple[str, int]:
+    """One sentence about an error, and the exit code that goes with it.
+
+    An error that dawson did not foresee is named with its type; DAWSON_DEBUG=1 shows its traceback too.
+    """
+    if isinstance(error, DawsonError):
+        return str(error), REFUSED
+    if hasattr(error, "format_message"):  # the option parser's, whichever library typer has it from
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context is not None else "dawson"
+        return f"{str(error.format_message()).rstrip('.')}; see {command} --help.", REFUSED
+    if os.environ.get("DAWSON_DEBUG"):
+        import traceback  # noqa: PLC0415
+
+        traceback.print_exception(error)
+    if isinstance(error, MemoryError):
+        return "The memory did not suffice; close other programs or use a machine with more.", FAILED
+    what = " ".join(f"{type(error).__name__}: {error}".split())
+    return f"dawson failed unexpectedly ({what}); set DAWSON_DEBUG=1 to see where, and report it.", FAILED

@@ -1,0 +1,125 @@
+"""The output folder: what may be written there, and writing it so that nothing half-done is left."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from dawson.errors import UsageError
+
+SUMMARY = "summary.json"
+
+RESULTS = {
+    "lesions.nii.gz": "the lesion mask, 0 and 1, on the grid of the reference scan",
+    "probability.nii.gz": "how probable a lesion is in each voxel, 0 to 1",
+    "anatomy.nii.gz": "coarse anatomy labels, on the same grid",
+    "anatomy.tsv": "what each anatomy label means",
+    "lesions.csv": "one row a lesion: volume, long axis, centroid, probability",
+    "overview.png": "a picture: slices with the lesions outlined",
+    SUMMARY: "counts, inputs, model, versions, warnings",
+}
+"""Every file of one result and what it holds. The summary comes last: it vouches for the others."""
+
+
+def check_output(out: Path | str, *, overwrite: bool = False, inputs: Iterable[Path] = ()) -> Path:
+    """Refuse an output folder that cannot be used, before any work is done. Nothing is created.
+
+    Args:
+        out: the folder that results go to; it and its parents need not exist yet.
+        overwrite: allow results of an earlier run to be replaced.
+        inputs: files that must not be replaced, whatever ``overwrite`` says: the scans themselves.
+
+    Returns:
+        ``out`` as a path.
+
+    Raises:
+        UsageError: ``out`` or one of its parents is a file, is not writable, holds results already
+            and ``overwrite`` is off, or holds an input under the name of a result.
+    """
+    out = Path(out)
+    try:
+        nearest = next(p for p in (out, *out.absolute().parents) if p.exists() or p.is_symlink())
+        if not nearest.is_dir():
+            what = "the output folder" if nearest == out else "a part of the output path"
+            raise UsageError(f"{what} is a file", remedy="choose a folder with -o", file=nearest)
+        if not os.access(nearest, os.W_OK | os.X_OK):
+            raise UsageError(
+                "this folder is not writable",
+                remedy="change its permissions or choose another output folder with -o",
+                file=nearest,
+            )
+        found = [name for name in RESULTS if os.path.lexists(out / name)]
+        taken = {(out / name).resolve(): name for name in found}
+        for file in inputs:
+            if file.resolve() in taken:
+                raise UsageError(
+                    f"the input scan {taken[file.resolve()]} would be replaced by a result of that name",
+                    remedy="choose another output folder with -o",
+                    file=out,
+                )
+    except OSError as error:
+        raise _cannot_write(out, error) from error
+    if found and not overwrite:
+        raise UsageError(
+            f"results are there already ({', '.join(found)})",
+            remedy="choose another output folder, or replace them with --overwrite",
+            file=out,
+        )
+    return out
+
+
+@contextmanager
+def staging(out: Path) -> Iterator[Path]:
+    """A hidden folder inside ``out`` to write in; it is gone afterwards, also after an error or Ctrl-C.
+
+    It lies inside ``out`` so that files can be renamed into place, which one file system does in one step.
+    Folders that were made for a run that then failed are taken away again where they are empty.
+
+    Raises:
+        UsageError: the operating system refused (no space, no permission, a vanished folder).
+    """
+    made = [p for p in (out, *out.parents) if not p.exists()]
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".dawson-", dir=out) as folder:
+            yield Path(folder)
+    except BaseException as error:
+        for folder_made in made:
+            try:
+                folder_made.rmdir()
+            except OSError:
+                break  # not empty, or never made
+        if isinstance(error, OSError):
+            raise _cannot_write(out, error) from error
+        raise
+
+
+def publish(staged: Path, out: Path, names: Sequence[str]) -> None:
+    """Rename staged files into ``out``, in the order given; an old summary goes first of all.
+
+    From the moment the first file is replaced until the last is in place there is no summary, so that
+    whoever trusts it never sees the files of two runs mixed.
+    """
+    (out / SUMMARY).unlink(missing_ok=True)
+    for name in names:
+        (staged / name).replace(out / name)
+
+
+def save(file: Path, content: bytes) -> None:
+    """Write a file and wait until it is on the disk, so that a later rename cannot outrun its content."""
+    with file.open("wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _cannot_write(out: Path, error: OSError) -> UsageError:
+    reason = error.strerror or type(error).__name__
+    return UsageError(
+        f"the results could not be written ({reason})",
+        remedy="make room or give permission there, or choose another output folder with -o",
+        file=out,
+    )

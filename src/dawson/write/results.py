@@ -1,0 +1,75 @@
+"""A segmentation becomes a folder of files."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from dawson.study import Segmentation
+from dawson.write.folder import SUMMARY, check_output, publish, save, staging
+from dawson.write.nifti import nifti_gz, rounded
+from dawson.write.picture import overview
+from dawson.write.summary import summarise, to_json
+from dawson.write.table import anatomy_tsv, lesions_csv
+
+
+def write(segmentation: Segmentation, out: Path | str, *, overwrite: bool = False) -> dict[str, Any]:
+    """Write all results of one study into a folder, which is made where it is missing.
+
+    ``lesions.nii.gz`` (uint8, 0 and 1), ``probability.nii.gz`` (float32, 0 to 1) and ``anatomy.nii.gz``
+    (uint8) lie on the grid of the reference scan, with its qform and sform; ``anatomy.tsv`` names the
+    anatomy labels, ``lesions.csv`` has one row a lesion, ``overview.png`` shows them, and
+    ``summary.json`` tells what was found, in what and by what. Cutting the probability at the model's
+    threshold gives the lesions before small ones were dropped.
+
+    All files are written to a temporary folder first and then renamed into place, the summary last: where
+    there is a summary, the other files are complete and belong to it. Rerunning gives the same bytes, but
+    for the seconds in the summary.
+
+    Args:
+        segmentation: what was found.
+        out: the folder.
+        overwrite: replace results that are there already.
+
+    Returns:
+        The content of ``summary.json``.
+
+    Raises:
+        UsageError: the folder cannot be used or holds results already (see
+            :func:`~dawson.write.folder.check_output`), or writing failed, as on a full disk.
+    """
+    inputs = [scan.file for scan in segmentation.study if scan.file is not None]
+    out = check_output(out, overwrite=overwrite, inputs=inputs)
+    summary = summarise(segmentation)
+    with staging(out) as folder:
+        names = []
+        for name, content in _files(segmentation, summary):
+            save(folder / name, content)
+            names.append(name)
+        publish(folder, out, names)
+    return summary
+
+
+def _files(segmentation: Segmentation, summary: dict[str, Any]) -> Iterator[tuple[str, bytes]]:
+    """Name and content of each file, one at a time so that only one is in memory."""
+    reference = segmentation.study.reference
+    yield "lesions.nii.gz", nifti_gz(segmentation.lesions.astype(np.uint8), reference, largest=1)
+    probability = rounded(segmentation.probability, threshold=segmentation.model.get("threshold"))
+    yield "probability.nii.gz", nifti_gz(probability, reference, largest=1)
+    names = segmentation.anatomy_names
+    yield "anatomy.nii.gz", nifti_gz(segmentation.anatomy, reference, largest=max(names, default=None))
+    yield "anatomy.tsv", anatomy_tsv(names).encode()
+    yield "lesions.csv", lesions_csv(segmentation.table).encode()
+    yield "overview.png", _png(overview(segmentation))
+    yield SUMMARY, to_json(summary).encode()  # last: it vouches for the others
+
+
+def _png(picture: Image.Image) -> bytes:
+    packed = io.BytesIO()
+    picture.save(packed, format="PNG", compress_level=3)  # as small as 6 for scans, in half the time
+    return packed.getvalue()

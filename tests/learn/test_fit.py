@@ -1,0 +1,111 @@
+"""The training loop: it learns, resumes to the bit, exports what it trained, and says what is wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from dawson.errors import DawsonError, InputError, UsageError
+from dawson.learn.fit import learning_rate, train
+from dawson.learn.loss import lesion_weight, loss
+from dawson.network.model import load_model
+from dawson.recipe import Loss, Optimizer
+
+TINY = {
+    "prepare.window": "32",
+    "network.widths": "[4, 8, 8]",
+    "network.convolutions": "[1, 1, 1]",
+    "optimizer.steps": "20",
+    "optimizer.warm_up_steps": "4",
+    "synthesis.exclude_masks": "[]",
+}
+
+
+def run(out: Path, folders: tuple[Path, Path], **options: object) -> Path:
+    maps, masks = folders
+    overrides = TINY | dict(options.pop("overrides", {}))  # type: ignore[call-overload]
+    return train("dawson", out, maps=maps, masks=masks, workers=0, overrides=overrides, **options)  # type: ignore[arg-type]
+
+
+def test_an_interrupted_run_ends_with_the_same_weights(tmp_path: Path, toy_folders: tuple[Path, Path]) -> None:
+    whole = run(tmp_path / "whole", toy_folders)
+    run(tmp_path / "parts", toy_folders, steps=7)
+    parts = run(tmp_path / "parts", toy_folders, resume=True)
+    one, two = (load_file(folder / "model.safetensors") for folder in (whole, parts))
+    assert one.keys() == two.keys()
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    records = [json.loads(line) for line in (tmp_path / "whole" / "record.jsonl").read_text().splitlines()]
+    assert [r["step"] for r in records] == [10, 20]
+
+
+def test_the_model_loads_and_carries_its_recipe(tmp_path: Path, toy_folders: tuple[Path, Path]) -> None:
+    run(tmp_path / "run", toy_folders, steps=1)
+    model = load_model(tmp_path / "run")
+    assert model.recipe.network.widths == (4, 8, 8)
+    assert model.recipe.prepare.window == 32
+    assert model.card["steps"] == 1
+
+
+def test_training_lowers_the_loss(tmp_path: Path, toy_folders: tuple[Path, Path]) -> None:
+    records: list[dict[str, float]] = []
+    overrides = {"optimizer.steps": "60", "optimizer.lr": "5e-3"}
+    run(tmp_path / "run", toy_folders, overrides=overrides, progress=records.append)
+    assert records[-1]["anatomy"] < 0.9 * records[0]["anatomy"]
+
+
+def test_an_old_run_is_not_overwritten(tmp_path: Path, toy_folders: tuple[Path, Path]) -> None:
+    run(tmp_path / "run", toy_folders, steps=1)
+    with pytest.raises(UsageError, match="--resume"):
+        run(tmp_path / "run", toy_folders, steps=1)
+
+
+def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path, toy_folders: tuple[Path, Path]) -> None:
+    run(tmp_path / "run", toy_folders, steps=1)
+    with pytest.raises(UsageError, match="recipe"):
+        run(tmp_path / "run", toy_folders, resume=True, overrides={"network.widths": "[4, 8, 12]"})
+
+
+def test_empty_folders_and_excluded_masks_are_named(tmp_path: Path, toy_folders: tuple[Path, Path]) -> None:
+    with pytest.raises(InputError, match="no NIfTI"):
+        run(tmp_path / "run", (tmp_path, toy_folders[1]))
+    with pytest.raises(UsageError, match="exclude_masks"):
+        run(tmp_path / "run", toy_folders, overrides={"synthesis.exclude_masks": '["one", "two"]'})
+
+
+def test_a_loss_that_is_no_number_stops_the_run(tmp_path: Path, toy_folders: tuple[Path, Path]) -> None:
+    with pytest.raises(DawsonError, match=r"optimizer\.lr"):
+        run(tmp_path / "run", toy_folders, overrides={"optimizer.lr": "1e30", "optimizer.warm_up_steps": "1"})
+
+
+def test_the_learning_rate_rises_then_falls() -> None:
+    settings = Optimizer(lr=1.0, warm_up_steps=10, steps=110)
+    rates = [learning_rate(step, settings) for step in range(110)]
+    assert int(np.argmax(rates)) in (9, 10)
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[-1] < 0.02
+
+
+def test_the_loss_is_small_for_the_truth_and_large_for_its_opposite() -> None:
+    lesion = torch.zeros(1, 16, 16, 16, dtype=torch.uint8)
+    lesion[0, 4:9, 4:9, 4:9] = 1
+    anatomy = torch.randint(0, 8, (1, 16, 16, 16), dtype=torch.uint8)
+    right = torch.cat(
+        [(lesion.float() * 40 - 20)[:, None], torch.nn.functional.one_hot(anatomy.long(), 8).permute(0, 4, 1, 2, 3) * 20.0], 1
+    )
+    good, _ = loss(right, lesion, anatomy, Loss())
+    bad, _ = loss(-right, lesion, anatomy, Loss())
+    assert float(good) < 0.01 < 5 < float(bad)
+
+
+def test_small_lesions_weigh_more_a_voxel() -> None:
+    truth = torch.zeros(1, 40, 40, 40)
+    truth[0, 5, 5, 5] = 1
+    truth[0, 20:34, 20:34, 20:34] = 1
+    weight = lesion_weight(truth, 4.0)[0]
+    assert float(weight[0, 0, 0]) == 1
+    assert float(weight[5, 5, 5]) > 4 > 1.2 > float(weight[27, 27, 27])

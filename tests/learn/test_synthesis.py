@@ -1,0 +1,120 @@
+"""The generator: what it promises of every patch, and of what it paints."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from dawson.learn.anatomy import Head, LesionMap
+from dawson.learn.scanner import slice_matrices
+from dawson.learn.synthesis import synthesize, vary
+from dawson.learn.tissues import INDEX, Anatomy, draw_contrast
+from dawson.recipe import Synthesis
+from dawson.study import Sequence
+
+SIZE = 64
+ALL = tuple(Sequence)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_patch_is_what_the_network_expects(toy_head: Head, toy_lesions: list[LesionMap], seed: int) -> None:
+    sample = synthesize([toy_head], toy_lesions, Synthesis(), SIZE, np.random.default_rng(seed))
+    assert sample.images.shape == (3, SIZE, SIZE, SIZE)
+    assert sample.lesion.shape == sample.anatomy.shape == (SIZE,) * 3
+    assert np.isfinite(sample.images.numpy()).all()
+    assert 0 <= float(sample.images.min()) <= float(sample.images.max()) <= 4
+    assert set(np.unique(sample.lesion)) <= {0, 1}
+    assert int(sample.anatomy.max()) < len(Anatomy)
+
+
+def test_the_seed_decides_everything(toy_head: Head, toy_lesions: list[LesionMap]) -> None:
+    one, same, other = (
+        synthesize([toy_head], toy_lesions, Synthesis(), SIZE, np.random.default_rng(seed)) for seed in (3, 3, 4)
+    )
+    assert np.array_equal(one.images, same.images)
+    assert np.array_equal(one.lesion, same.lesion)
+    assert not np.array_equal(one.images, other.images)
+
+
+def test_asked_for_sequences_are_painted_and_no_others(toy_head: Head, toy_lesions: list[LesionMap]) -> None:
+    rng = np.random.default_rng(0)
+    sample = synthesize([toy_head], toy_lesions, Synthesis(), SIZE, rng, sequences=(Sequence.T2,))
+    assert [bool(channel.any()) for channel in sample.images] == [False, False, True]
+
+
+def test_healthy_patches_have_no_lesion_and_others_do(toy_head: Head, toy_lesions: list[LesionMap]) -> None:
+    middle = np.array(toy_head.tissue.shape) / 2
+    counts = {}
+    for healthy in (0.0, 1.0):
+        settings = replace(Synthesis(), healthy=healthy, whole_load=1.0, stripped=0.0)
+        counts[healthy] = [
+            int(synthesize([toy_head], toy_lesions, settings, SIZE, np.random.default_rng(s), centre=middle).lesion.sum())
+            for s in range(5)
+        ]
+    assert max(counts[1.0]) == 0
+    assert sum(count > 0 for count in counts[0.0]) >= 4
+
+
+def test_lesions_are_bright_on_flair_and_t2(toy_head: Head, toy_lesions: list[LesionMap]) -> None:
+    middle = np.array(toy_head.tissue.shape) / 2
+    settings = replace(
+        Synthesis(), healthy=0.0, whole_load=1.0, stripped=0.0, thick=0.0, noise=(0.005, 0.01), bias=0.0, misalignment_mm=0.0
+    )
+    seen = 0
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        sample = synthesize([toy_head], toy_lesions, settings, SIZE, rng, sequences=ALL, centre=middle)
+        lesion, white = sample.lesion.bool(), (sample.anatomy == Anatomy.WHITE_MATTER) & ~sample.lesion.bool()
+        if int(lesion.sum()) < 30:
+            continue
+        seen += 1
+        for channel in (0, 2):
+            image = sample.images[channel]
+            assert float(image[lesion].median()) > 1.05 * float(image[white].median())
+    assert seen >= 3
+
+
+def test_stripping_leaves_nothing_outside_and_labels_follow(toy_head: Head, toy_lesions: list[LesionMap]) -> None:
+    settings = replace(Synthesis(), stripped=1.0)
+    sample = synthesize([toy_head], toy_lesions, settings, SIZE, np.random.default_rng(1), sequences=ALL)
+    outside = (sample.images == 0).all(0)
+    assert bool(outside.any())
+    assert int(sample.anatomy[outside].max()) == 0
+    assert int(sample.lesion[outside].max()) == 0
+
+
+def test_another_look_mirrors_image_and_labels_alike(toy_head: Head, toy_lesions: list[LesionMap]) -> None:
+    sample = synthesize([toy_head], toy_lesions, Synthesis(), SIZE, np.random.default_rng(2), sequences=(Sequence.FLAIR,))
+    other = vary(sample, np.random.default_rng(0))
+    assert np.array_equal(other.lesion, np.flip(sample.lesion.numpy(), 0))
+    assert np.array_equal(other.anatomy, np.flip(sample.anatomy.numpy(), 0))
+    was, now = np.flip(sample.images[0].numpy(), 0).ravel(), other.images[0].numpy().ravel()
+    assert np.corrcoef(np.argsort(np.argsort(was)), np.argsort(np.argsort(now)))[0, 1] > 0.99
+
+
+@pytest.mark.parametrize(("thickness", "distance"), [(2.0, 2.0), (3.7, 4.0), (6.5, 8.0)])
+def test_slicing_keeps_constants_and_loses_detail(thickness: float, distance: float) -> None:
+    acquire, back = slice_matrices(96, thickness, distance, 0.3)
+    assert np.allclose(acquire.sum(1), 1, atol=1e-5)
+    assert np.allclose(back.sum(1), 1, atol=1e-5)
+    ramp = np.arange(96.0)
+    inner = slice(12, 84)
+    assert np.allclose((back @ (acquire @ ramp.astype(np.float32))).numpy()[inner], ramp[inner], atol=0.6)
+    wave = np.sin(ramp * np.pi).astype(np.float32) + np.cos(ramp * np.pi).astype(np.float32)
+    assert float((back @ (acquire @ wave)).abs().max()) < 0.6 * float(np.abs(wave).max())
+
+
+def test_contrasts_rank_tissues_as_scanners_do() -> None:
+    rng = np.random.default_rng(0)
+    means = np.stack([draw_contrast(ALL, rng) for _ in range(200)])
+    flair, t1, t2 = (np.median(means[:, row] / means[:, row, [INDEX["cerebral white matter"]]], axis=0) for row in range(3))
+    cortex, fluid, lesion = INDEX["cerebral cortex"], INDEX["lateral ventricle"], INDEX["lesion"]
+    assert fluid_dark(flair[fluid]) and 1 < flair[cortex] < flair[lesion]
+    assert t1[fluid] < t1[cortex] < 1
+    assert 1 < t2[cortex] < t2[lesion] < t2[fluid]
+
+
+def fluid_dark(value: float) -> bool:
+    return value < 0.6

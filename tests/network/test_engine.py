@@ -1,0 +1,107 @@
+"""Windows cover every voxel once in sum, and the ONNX graph computes what the torch network does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load_file
+
+from dawson.errors import ModelError
+from dawson.learn.export import export
+from dawson.learn.tissues import Anatomy
+from dawson.network.engine import argmax_anatomy, load_engine, run_windows, window_starts
+from dawson.network.model import load_model
+from dawson.network.unet import UNet
+from dawson.recipe import Network, Prepare, Recipe
+
+OUTPUTS = 1 + len(Anatomy)
+
+
+@given(st.integers(1, 300), st.integers(8, 96), st.floats(0, 0.8))
+def test_windows_reach_from_end_to_end_without_gaps(length: int, window: int, overlap: float) -> None:
+    starts = window_starts(length, window, overlap)
+    assert starts[0] == 0
+    assert starts[-1] == max(length - window, 0)
+    assert all(b - a <= max(window * (1 - overlap), 1) + 1 for a, b in zip(starts, starts[1:], strict=False))
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.tuples(*[st.integers(3, 40)] * 3), st.floats(0, 0.7))
+def test_blending_gives_back_what_every_window_agrees_on(shape: tuple[int, int, int], overlap: float) -> None:
+    images = np.random.default_rng(0).random((3, *shape), dtype=np.float32) + 0.1
+
+    def infer(part: np.ndarray) -> np.ndarray:
+        return np.repeat(part[:1], OUTPUTS, axis=0)
+
+    scores = run_windows(infer, images, window=16, overlap=overlap, outputs=OUTPUTS)
+    assert scores.shape == (OUTPUTS, *shape)
+    assert np.allclose(scores[4], images[0], atol=1e-4)
+
+
+def test_windows_without_anything_wanted_are_skipped() -> None:
+    images = np.ones((3, 32, 16, 16), dtype=np.float32)
+    wanted = np.zeros((32, 16, 16), dtype=bool)
+    wanted[20:] = True
+    calls = []
+
+    def infer(part: np.ndarray) -> np.ndarray:
+        calls.append(1)
+        return np.ones((OUTPUTS, 16, 16, 16), dtype=np.float32)
+
+    scores = run_windows(infer, images, window=16, overlap=0, outputs=OUTPUTS, wanted=wanted)
+    assert len(calls) == 1
+    assert scores[0, :16].max() == 0
+    assert argmax_anatomy(scores)[:16].max() == 0
+
+
+@pytest.fixture(scope="module")
+def small_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    recipe = Recipe("small", Prepare(window=32), Network((4, 8, 12), (1, 2, 1)))
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("model")
+    return export(UNet(recipe.network, len(Anatomy)).state_dict(), recipe, folder, {"steps": 0})
+
+
+def torch_scores(folder: Path, images: np.ndarray) -> np.ndarray:
+    model = load_model(folder)
+    network = UNet(model.recipe.network, len(model.anatomy_names)).eval()
+    network.load_state_dict({k: v.float() for k, v in load_file(folder / "model.safetensors").items()})
+    with torch.no_grad():
+        logits = network(torch.from_numpy(images)[None])[0]
+    return torch.cat([logits[:1].sigmoid(), logits[1:].softmax(0)]).numpy()
+
+
+def test_onnx_and_safetensors_agree(small_model: Path) -> None:
+    images = np.random.default_rng(1).random((3, 32, 32, 32), dtype=np.float32)
+    found = load_engine(load_model(small_model).onnx)(images)
+    assert np.abs(found - torch_scores(small_model, images)).max() < 1e-4
+
+
+def test_the_shipped_weights_give_the_same_mask_either_way() -> None:
+    model = load_model()
+    n = model.recipe.prepare.window
+    i, j, k = np.meshgrid(*[np.linspace(-1, 1, n)] * 3, indexing="ij")
+    brain = (i**2 + j**2 + k**2 < 0.8).astype(np.float32)
+    spots = (np.sin(9 * i) * np.sin(8 * j) * np.sin(7 * k) > 0.7) * brain
+    images = np.stack([brain + 0.9 * spots, brain, brain + spots]).astype(np.float32)
+    found, wanted = load_engine(model.onnx)(images), torch_scores(model.folder, images)
+    assert np.abs(found - wanted).max() < 5e-3
+    assert np.array_equal(found[0] >= model.threshold, wanted[0] >= model.threshold)
+    assert np.mean(argmax_anatomy(found) != argmax_anatomy(wanted)) < 1e-4
+
+
+def test_inference_repeats_to_the_bit(small_model: Path) -> None:
+    images = np.random.default_rng(2).random((3, 32, 32, 32), dtype=np.float32)
+    one, two = (load_engine(load_model(small_model).onnx)(images) for _ in range(2))
+    assert np.array_equal(one, two)
+
+
+def test_a_file_that_is_no_network_is_named(tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").write_bytes(b"nothing")
+    with pytest.raises(ModelError, match=r"model\.onnx"):
+        load_engine(tmp_path / "model.onnx")

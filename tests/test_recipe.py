@@ -1,0 +1,58 @@
+"""A recipe is checked field by field, and survives the way into a card and back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from dawson.errors import UsageError
+from dawson.recipe import load_recipe, recipe_from_dict, recipe_to_dict
+
+
+def test_the_shipped_recipe_loads() -> None:
+    recipe = load_recipe("dawson")
+    assert recipe.name == "dawson"
+    assert recipe.prepare.spacing_mm == 1.0
+
+
+def test_a_recipe_survives_json() -> None:
+    recipe = load_recipe("dawson", {"optimizer.lr": "1e-5", "synthesis.noise": "[0.1, 0.2]"})
+    assert recipe_from_dict(json.loads(json.dumps(recipe_to_dict(recipe)))) == recipe
+
+
+def test_overrides_reach_their_field() -> None:
+    assert load_recipe("dawson", {"optimizer.lr": "3e-4"}).optimizer.lr == 3e-4
+    assert load_recipe("dawson", {"loss.anatomy": "1"}).loss.anatomy == 1.0
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("optimizer.lr", '"fast"'),
+        ("optimizer.steps", "1.5"),
+        ("optimizer.bf16", "1"),
+        ("optimizer.speed", "1"),
+        ("network.widths", "16"),
+        ("network.widths", "[16, 32]"),
+        ("synthesis.noise", "[0.1]"),
+        ("synthesis.subsets", "1"),
+        ("prepare.window", "100"),
+        ("prepare", "3"),
+    ],
+)
+def test_a_wrong_field_is_named(key: str, value: str) -> None:
+    with pytest.raises(UsageError, match=key.split(".", maxsplit=1)[0]):
+        load_recipe("dawson", {key: value})
+
+
+def test_a_missing_or_broken_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="nowhere"):
+        load_recipe(tmp_path / "nowhere.toml")
+    (tmp_path / "broken.toml").write_text("name = ")
+    with pytest.raises(UsageError, match="TOML"):
+        load_recipe(tmp_path / "broken.toml")
+    (tmp_path / "nameless.toml").write_text("[loss]\nanatomy = 1.0")
+    with pytest.raises(UsageError, match="incomplete"):
+        load_recipe(tmp_path / "nameless.toml")
