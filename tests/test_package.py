@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import subprocess
 import sys
@@ -49,8 +50,13 @@ def test_nouns_and_errors(name):
 
 
 def test_all_is_what_dir_shows():
-    assert sorted(dawson.__all__) == sorted(set(dawson.__all__))
+    assert len(dawson.__all__) == len(set(dawson.__all__))
     assert set(dawson.__all__) <= set(dir(dawson))
+
+
+@pytest.mark.parametrize("verb", ["read_study", "segment", "write"])
+def test_verbs_are_functions(verb):
+    assert inspect.isfunction(getattr(dawson, verb))
 
 
 def test_version_is_that_of_the_installed_package():

@@ -163,7 +163,9 @@ def _train(
     ] = "dawson",
     steps: Annotated[
         int | None,
-        typer.Option("--steps", metavar="N", min=1, help="Stop after this many steps, on the recipe's schedule."),
+        typer.Option(
+            "--steps", metavar="N", min=1, help="Stop after this many steps, on the recipe's schedule."
+        ),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's last checkpoint.")] = False,
     settings: Annotated[
@@ -240,7 +242,8 @@ def _process(
 
         typer.echo(to_json(summary, ascii_only=True), nl=False)  # safe in every locale
         return
-    for warning in (*study.warnings, *segmentation.warnings):  # here, unlike in the summary, with file names
+    # Here, unlike in the summary, warnings come with file names; each is told once.
+    for warning in dict.fromkeys((*study.warnings, *segmentation.warnings)):
         typer.echo(f"Warning: {warning}", err=True)
     count, load = len(segmentation.table), segmentation.load_ml
     sequences = ", ".join(sequence.upper() for sequence in study.sequences)

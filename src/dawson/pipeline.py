@@ -62,7 +62,8 @@ def segment(study: Study, *, model: Path | str | None = None, progress: Progress
         margin_mm=HEAD_MARGIN_MM,
     )
     images = _on_grid(study, aligned, grid)
-    warnings = list(study.warnings) + [a.warning for a in aligned.values() if a.warning]
+    warnings = list(study.warnings)
+    warnings += [f"{s.value}: {text}" for s, a in aligned.items() for text in a.warnings]
 
     clock.begin("find the brain")
     guessed = np.stack([normalise(image, first_guess(image)) for image in images])

@@ -82,7 +82,7 @@ class Synthesis:
     )
     healthy: float = 0.25
     lesion_centred: float = 0.6
-    outside_centred: float = 0.2
+    outside_centred: float = 0.3
     whole_load: float = 0.4
     """Share of samples that keep all lesions of the mask; the others keep a random share of them."""
     small_lesions: float = 0.6

@@ -58,6 +58,8 @@ def write_patient(
         bias=0.05,
         misalignment_mm=0.0,
         first_pass=0.0,
+        rotation_degrees=3.0,
+        contrast=(0.7, 1.1),
     )
     brain = np.argwhere(np.isin(head.tissue, [1, 2]))
     centre = brain.mean(axis=0) + [0.0, 0.0, -25.0]

@@ -198,11 +198,12 @@ def _vary_outside(
     means: NDArray[np.float64], sequences: tuple[Sequence, ...], rng: np.random.Generator
 ) -> NDArray[np.float64]:
     """Fat saturation, contrast agent and other reasons why the same tissue looks different in two scans."""
-    saturated = rng.random() < 0.5
+    saturated = rng.random() < 0.35
     enhanced = rng.random() < 0.25
     outside = [i for i, t in enumerate(TISSUES) if t.anatomy == Anatomy.OUTSIDE and i != 0]
     for row, sequence in zip(means, sequences, strict=True):
         row[outside] *= np.exp(rng.normal(0, 0.25, len(outside)))
+        row[[INDEX["fat"], INDEX["skin"]]] *= rng.uniform(0.8, 1.8)  # scalp lies next to the coil
         fatty = [INDEX["fat"], INDEX["marrow"], INDEX["skin"]]
         if saturated and (sequence is not Sequence.T1 or rng.random() < 0.3):
             row[fatty] *= rng.uniform(0.08, 0.4)

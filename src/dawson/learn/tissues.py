@@ -176,4 +176,8 @@ def draw_contrast(sequences: tuple[Sequence, ...], rng: np.random.Generator) -> 
     t2[lesion] = rng.uniform(1.6, 3.0) * t2[INDEX["cerebral white matter"]]
     density[lesion] = rng.uniform(0.82, 0.95)
     means = np.stack([signal(density, t1, t2, draw_timing(s, rng)) for s in sequences])
-    return np.asarray(means * np.exp(rng.normal(0.0, spread / 2, means.shape)))
+    means *= np.exp(rng.normal(0.0, spread / 2, means.shape))
+    for row, sequence in zip(means, sequences, strict=True):
+        if sequence is not Sequence.T1:  # lesions that can be told from cortex are brighter than it
+            row[lesion] = max(row[lesion], rng.uniform(1.2, 1.6) * row[INDEX["cerebral cortex"]])
+    return means

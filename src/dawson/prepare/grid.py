@@ -159,7 +159,7 @@ def head_box(voxels: NDArray[Any], grid: Grid) -> Box:
     shape = np.array(image.shape)
     step = np.clip(np.rint(COARSE_MM / np.array(canonical.spacing)).astype(int), 1, shape)
     coarse = _block_means(image, step)
-    threshold = _foreground_threshold(coarse)
+    threshold = foreground_threshold(coarse)
     pieces = sitk.ConnectedComponent(sitk.GetImageFromArray((coarse > threshold).astype(np.uint8)))
     numbers = sitk.GetArrayFromImage(pieces)
     sizes = np.bincount(numbers.ravel())[1:]
@@ -191,7 +191,7 @@ def _block_means(image: NDArray[Any], step: NDArray[np.int64]) -> NDArray[np.flo
     return np.asarray(padded, dtype=np.float32)
 
 
-def _foreground_threshold(values: NDArray[np.float32]) -> float:
+def foreground_threshold(values: NDArray[np.float32]) -> float:
     """Halfway between the mean of the darker class and Otsu's threshold."""
     low, high = np.percentile(values, (0, 99))
     if low == high:

@@ -25,8 +25,8 @@ SCHEMA = 1
 
 LIBRARIES = ("numpy", "nibabel", "SimpleITK", "openvino", "pillow")
 
-MODEL_FIELDS = ("name", "version", "recipe", "sha256", "hashes", "licence", "license")
-"""What of the model's card is repeated: enough to tell which model it was. The rest stays with the model."""
+RULE = ("threshold", "minimum_lesion_mm3")
+"""What the model says of how its map becomes lesions; the connectivity is dawson's own."""
 
 
 def summarise(segmentation: Segmentation) -> dict[str, Any]:
@@ -49,12 +49,8 @@ def summarise(segmentation: Segmentation) -> dict[str, Any]:
         "sequences": [sequence.value for sequence in study.sequences],
         "inputs": {scan.sequence.value: _input(scan) for scan in study},
         "alignment": {s.value: _anonymous(text, segmentation) for s, text in segmentation.alignment.items()},
-        "model": {field: card[field] for field in MODEL_FIELDS if field in card},
-        "rule": {
-            "threshold": card.get("threshold"),
-            "minimum_mm3": card.get("minimum_mm3"),
-            "connectivity": CONNECTIVITY,
-        },
+        "model": {field: told for field, told in card.items() if field not in (*RULE, "connectivity")},
+        "rule": {**{field: card.get(field) for field in RULE}, "connectivity": CONNECTIVITY},
         "seconds": {step: round(float(taken), 3) for step, taken in segmentation.seconds.items()},
         "versions": versions(),
         "warnings": [_anonymous(text, segmentation) for text in warnings],

@@ -1,0 +1,134 @@
+"""The main job from end to end, on the embedded synthetic patient and, where present, on real scans."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+import dawson
+from dawson.demo import demo_study_files
+from dawson.prepare.grid import canonical_grid, reorient
+
+TRUTH = Path(__file__).parent / "data" / "demo_lesion.nii.gz"
+
+
+def dice(one: np.ndarray, two: np.ndarray) -> float:
+    return 2 * np.count_nonzero(one & two) / (np.count_nonzero(one) + np.count_nonzero(two))
+
+
+@pytest.fixture(scope="module")
+def files() -> dict[str, Path]:
+    return {sequence.value: file for sequence, file in demo_study_files().items()}
+
+
+@pytest.fixture(scope="module")
+def truth() -> np.ndarray:
+    return np.asarray(nib.load(TRUTH).dataobj) > 0
+
+
+@pytest.fixture(scope="module")
+def of_all(files: dict[str, Path]) -> dawson.Segmentation:
+    return dawson.segment(dawson.read_study(**files))
+
+
+@pytest.fixture(scope="module")
+def of_flair(files: dict[str, Path]) -> dawson.Segmentation:
+    return dawson.segment(dawson.read_study(flair=files["flair"]))
+
+
+def test_the_examples_lesions_are_found(
+    of_all: dawson.Segmentation, of_flair: dawson.Segmentation, truth: np.ndarray
+) -> None:
+    for result in (of_all, of_flair):
+        assert dice(result.lesions, truth) > 0.6
+        assert 0.5 < result.load_ml / (truth.sum() * result.grid.voxel_volume / 1000) < 1.6
+
+
+def test_results_lie_on_the_reference_and_agree_with_one_another(of_all: dawson.Segmentation) -> None:
+    result = of_all
+    assert result.grid is result.study.reference.grid
+    for array in (result.lesions, result.labels, result.probability, result.anatomy):
+        assert array.shape == result.grid.shape
+    assert np.array_equal(result.lesions, result.labels > 0)
+    assert (result.probability[result.lesions] >= result.model["threshold"]).all()
+    assert set(np.unique(result.anatomy)) <= set(result.anatomy_names)
+    assert sum(lesion.volume_ml for lesion in result.table) == pytest.approx(result.load_ml)
+    assert [lesion.id for lesion in result.table] == list(range(1, len(result.table) + 1))
+    assert (result.anatomy[result.lesions] > 0).mean() > 0.95
+
+
+def test_the_moved_sequences_were_aligned(of_all: dawson.Segmentation) -> None:
+    assert {s.value for s in of_all.alignment} == {"t1", "t2"}
+
+
+def test_a_rerun_is_identical_to_the_bit(files: dict[str, Path], of_flair: dawson.Segmentation) -> None:
+    again = dawson.segment(dawson.read_study(flair=files["flair"]))
+    assert np.array_equal(again.probability, of_flair.probability)
+    assert np.array_equal(again.lesions, of_flair.lesions)
+    assert np.array_equal(again.anatomy, of_flair.anatomy)
+    assert again.table == of_flair.table
+
+
+@pytest.mark.parametrize("axes", ["LIA", "PSR"])
+def test_the_order_of_axes_on_disk_changes_nothing(
+    axes: str, files: dict[str, Path], of_flair: dawson.Segmentation, tmp_path: Path
+) -> None:
+    image = nib.load(files["flair"])
+    turn = nib.orientations.ornt_transform(
+        nib.orientations.io_orientation(image.affine), nib.orientations.axcodes2ornt(axes)
+    )
+    turned = image.as_reoriented(turn)
+    turned.set_sform(turned.affine, 1)
+    turned.set_qform(turned.affine, 1)
+    nib.save(turned, tmp_path / "FLAIR.nii.gz")
+    result = dawson.segment(dawson.read_study(tmp_path))
+    assert result.grid.orientation == axes
+    common = canonical_grid(of_flair.grid)
+    assert dice(reorient(result.lesions, result.grid, common), reorient(of_flair.lesions, of_flair.grid, common)) > 0.99
+    assert result.load_ml == pytest.approx(of_flair.load_ml, rel=0.01)
+
+
+def test_a_scan_without_a_brain_is_refused(files: dict[str, Path], tmp_path: Path) -> None:
+    image = nib.load(files["flair"])
+    rng = np.random.default_rng(0)
+    blob = np.zeros(image.shape)
+    blob[30:140, 30:180, 10:60] = 1
+    blob *= 300 + rng.normal(0, 60, image.shape)
+    nib.save(nib.Nifti1Image(blob.astype(np.int16), image.affine), tmp_path / "FLAIR.nii.gz")
+    with pytest.raises(dawson.InputError, match="brain"):
+        dawson.segment(dawson.read_study(tmp_path))
+
+
+def test_segmenting_loads_no_torch(files: dict[str, Path], tmp_path: Path) -> None:
+    code = (
+        "import sys, dawson.cli\n"
+        f"sys.argv = ['dawson', 'segment', '--flair', {str(files['flair'])!r}, '-o', {str(tmp_path / 'out')!r}]\n"
+        "try:\n    dawson.cli.main()\nexcept SystemExit as end:\n    assert not end.code, end.code\n"
+        "assert 'openvino' in sys.modules\nassert 'torch' not in sys.modules\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / "summary.json").exists()
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize(
+    ("case", "inputs"),
+    [
+        ("ljubljana-26", ("flair",)),
+        ("mslesseg-P14-T2", ("flair", "t1", "t2")),
+        ("tabriz-105074", ("flair", "t1")),
+    ],
+)
+def test_real_lesions_are_found(shared_data: Path, case: str, inputs: tuple[str, ...]) -> None:
+    folder = shared_data / "labelled" / case
+    names = {"flair": "FLAIR.nii.gz", "t1": "T1.nii.gz", "t2": "T2.nii.gz"}
+    result = dawson.segment(dawson.read_study(**{s: folder / names[s] for s in inputs}))
+    image = nib.load(folder / "lesion.nii.gz")
+    mask = reorient(np.asarray(image.dataobj) > 0.5, dawson.Grid(image.shape, image.affine), result.grid)
+    assert dice(result.lesions, mask) > 0.4
