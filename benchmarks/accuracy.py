@@ -58,8 +58,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     rows = []
-    header = f"{'case':<20}{'inputs':<14}{'Dice':>6}{'true ml':>9}{'found ml':>9}{'lesions':>9}{'found':>7}{'F1':>6}{'s':>6}"
-    print(header)
+    print(f"{'case':<20}{'inputs':<14}{'Dice':>6}{'true ml':>9}{'found ml':>9}", end="")
+    print(f"{'lesions':>9}{'found':>7}{'F1':>6}{'s':>6}")
     for folder in sorted((options.data / "labelled").glob(options.cases)):
         image = nib.load(folder / "lesion.nii.gz")
         mask = np.asarray(image.dataobj) > 0.5
@@ -76,7 +76,13 @@ def main() -> None:
             seconds = time.perf_counter() - started
             # The mask may be stored in another order than the scan: compare where the affines say.
             truth = reorient(mask, mask_grid, result.grid)
-            row = {"case": folder.name, "subset": subset, "inputs": name, **compare(truth, result), "seconds": seconds}
+            row = {
+                "case": folder.name,
+                "subset": subset,
+                "inputs": name,
+                **compare(truth, result),
+                "seconds": seconds,
+            }
             rows.append(row)
             print(
                 f"{folder.name:<20}{name:<14}{row['dice']:>6.3f}{row['truth_ml']:>9.2f}{row['found_ml']:>9.2f}"

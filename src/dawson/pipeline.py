@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dawson.errors import InputError
+from dawson.measure.brain import largest_piece
 from dawson.measure.lesions import find_lesions
-from dawson.network.engine import Infer, argmax_anatomy, load_engine, run_windows
+from dawson.network.engine import argmax_anatomy, load_engine, run_windows
 from dawson.network.model import Model, load_model
 from dawson.prepare.align import Alignment, align
 from dawson.prepare.grid import head_box, resample, working_grid
@@ -34,7 +35,9 @@ CHANNELS = list(Sequence)
 Progress = Callable[[str], None]
 
 
-def segment(study: Study, *, model: Path | str | None = None, progress: Progress | None = None) -> Segmentation:
+def segment(
+    study: Study, *, model: Path | str | None = None, progress: Progress | None = None
+) -> Segmentation:
     """Find the lesions of one visit.
 
     ``study`` holds any non-empty subset of FLAIR, T1 and T2, raw or skull-stripped, in any orientation;
@@ -49,6 +52,7 @@ def segment(study: Study, *, model: Path | str | None = None, progress: Progress
     clock.begin("load the model")
     network = load_model(model)
     infer = load_engine(network.onnx)
+    window, outputs = network.recipe.prepare.window, 1 + len(network.anatomy_names)
     reference = study.reference
 
     clock.begin("align")
@@ -67,8 +71,8 @@ def segment(study: Study, *, model: Path | str | None = None, progress: Progress
 
     clock.begin("find the brain")
     guessed = np.stack([normalise(image, first_guess(image)) for image in images])
-    anatomy = _first_pass(infer, guessed, network)
-    parenchyma = _parenchyma(anatomy, network)
+    first = run_windows(infer, guessed, window=window, overlap=FIRST_OVERLAP, outputs=outputs)
+    parenchyma = largest_piece(_parenchyma(argmax_anatomy(first), network), spacing=grid.spacing[0])
     warnings += _check_brain(study, parenchyma, grid)
 
     clock.begin("segment")
@@ -81,13 +85,9 @@ def segment(study: Study, *, model: Path | str | None = None, progress: Progress
             scaled[channel] = normalise(images[channel][box], median)
         else:
             warnings.append(f"{sequence.value}: does not cover the brain and was left out")
+    overlap = network.recipe.prepare.overlap
     scores = run_windows(
-        infer,
-        scaled,
-        window=network.recipe.prepare.window,
-        overlap=network.recipe.prepare.overlap,
-        outputs=_outputs(network),
-        wanted=parenchyma[box],
+        infer, scaled, window=window, overlap=overlap, outputs=outputs, wanted=parenchyma[box]
     )
 
     clock.begin("bring back")
@@ -125,16 +125,6 @@ def _on_grid(study: Study, aligned: dict[Sequence, Alignment], grid: Grid) -> Vo
     return np.maximum(images, 0.0, out=images)
 
 
-def _outputs(network: Model) -> int:
-    return 1 + len(network.anatomy_names)
-
-
-def _first_pass(infer: Infer, images: Volume, network: Model) -> Labels:
-    window = network.recipe.prepare.window
-    scores = run_windows(infer, images, window=window, overlap=FIRST_OVERLAP, outputs=_outputs(network))
-    return argmax_anatomy(scores)
-
-
 def _parenchyma(anatomy: Labels, network: Model) -> Mask:
     wanted = network.card["parenchyma"]
     return np.isin(anatomy, [value for value, name in network.anatomy_names.items() if name in wanted])
@@ -150,7 +140,9 @@ def _check_brain(study: Study, parenchyma: Mask, grid: Grid) -> list[str]:
             remedy="check that it is a brain scan of the stated sequence that covers the whole head",
         )
     if not USUAL_BRAIN_ML[0] <= volume <= USUAL_BRAIN_ML[1]:
-        return [f"brain volume of {volume:.0f} ml is unusual: part of the brain may be cut off or was not found"]
+        return [
+            f"brain volume of {volume:.0f} ml is unusual: part of the brain may be cut off or was not found"
+        ]
     return []
 
 
@@ -170,6 +162,7 @@ def _bring_back(
     affine[:3, 3] = grid.to_world(np.array([s.start for s in box], dtype=np.float64))
     part = Grid((scores.shape[1], scores.shape[2], scores.shape[3]), affine)
     anatomy = argmax_anatomy(scores)
+    anatomy[~largest_piece(anatomy > 0, spacing=grid.spacing[0])] = 0
     inside = scores[0] * (anatomy > 0)
     probability = resample(np.ascontiguousarray(inside), part, target, interpolation="linear")
     labels = resample(anatomy, part, target, interpolation="nearest")

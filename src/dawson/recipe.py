@@ -128,22 +128,30 @@ def load_recipe(recipe: str | Path, overrides: Mapping[str, str] | None = None) 
     elif Path(recipe).is_file():
         text = Path(recipe).read_text("utf-8")
     else:
-        names = sorted(p.name.removesuffix(".toml") for p in (resources.files("dawson") / "recipes").iterdir())
-        raise UsageError(f"there is no recipe {str(recipe)!r}", remedy=f"name a TOML file or one of {', '.join(names)}")
+        names = sorted(
+            p.name.removesuffix(".toml") for p in (resources.files("dawson") / "recipes").iterdir()
+        )
+        raise UsageError(
+            f"there is no recipe {str(recipe)!r}", remedy=f"name a TOML file or one of {', '.join(names)}"
+        )
     try:
         content = tomllib.loads(text)
         for key, value in (overrides or {}).items():
             _set(content, key, tomllib.loads(f"value = {value}")["value"])
     except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"recipe {str(recipe)!r} is not valid TOML ({error})", remedy="correct it there") from error
+        raise UsageError(
+            f"recipe {str(recipe)!r} is not valid TOML ({error})", remedy="correct it there"
+        ) from error
     return recipe_from_dict(content)
 
 
 def recipe_from_dict(content: Mapping[str, Any]) -> Recipe:
     """Build a recipe from plain tables, as TOML and a model's card hold them."""
-    built = _build(Recipe, content, "")
+    built: Recipe = _build(Recipe, content, "")
     if len(built.network.widths) != len(built.network.convolutions):
-        raise _bad("network.convolutions", "has another length than network.widths", "give one number a level")
+        raise _bad(
+            "network.convolutions", "has another length than network.widths", "give one number a level"
+        )
     if built.prepare.window % 2 ** (len(built.network.widths) - 1):
         raise _bad("prepare.window", "cannot be halved once a level", "make it a multiple of 2**(levels - 1)")
     return built
@@ -188,7 +196,11 @@ def _value(hint: Any, value: Any, where: str) -> Any:
     if origin is tuple:
         inner = get_args(hint)
         if not isinstance(value, list | tuple) or (inner[-1] is not Ellipsis and len(value) != len(inner)):
-            raise _bad(where, f"is {value!r}", f"give a list of {'some' if inner[-1] is Ellipsis else len(inner)} values")
+            raise _bad(
+                where,
+                f"is {value!r}",
+                f"give a list of {'some' if inner[-1] is Ellipsis else len(inner)} values",
+            )
         return tuple(_value(inner[0], item, where) for item in value)
     if origin in (dict, Mapping) or (origin is not None and issubclass(origin, Mapping)):
         if not isinstance(value, Mapping):

@@ -68,12 +68,11 @@ class Grid:
 
     def to_world(self, index: Float) -> NDArray[np.float64]:
         """World coordinates (..., 3) in RAS+ mm of voxel coordinates (..., 3)."""
-        return np.asarray(index, dtype=np.float64) @ self.affine[:3, :3].T + self.affine[:3, 3]
+        return _transformed(index, self.affine)
 
     def to_index(self, world: Float) -> NDArray[np.float64]:
         """Voxel coordinates (..., 3), not rounded, of world coordinates (..., 3) in RAS+ mm."""
-        inverse = np.linalg.inv(self.affine)
-        return np.asarray(world, dtype=np.float64) @ inverse[:3, :3].T + inverse[:3, 3]
+        return _transformed(world, np.linalg.inv(self.affine))
 
     def same_as(self, other: Grid, *, tolerance: float = 1e-3) -> bool:
         """Whether both lattices have one shape and all corners closer than ``tolerance`` mm."""
@@ -81,6 +80,12 @@ class Grid:
             return False
         corners = np.array(np.meshgrid(*[(0, n - 1) for n in self.shape], indexing="ij")).reshape(3, -1).T
         return bool(np.abs(self.to_world(corners) - other.to_world(corners)).max() <= tolerance)
+
+
+def _transformed(points: Float, affine: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Points (..., 3) moved by an affine (4, 4)."""
+    moved: NDArray[np.float64] = np.asarray(points, np.float64) @ affine[:3, :3].T + affine[:3, 3]
+    return moved
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,7 +23,13 @@ def toy_label_map() -> tuple[np.ndarray, np.ndarray]:
     shape = (84, 100, 90)
     middle = (np.array(shape) - 1) / 2
     values = np.zeros(shape, dtype=np.int32)
-    for value, radii in ((507, (40, 48, 43)), (515, (37, 45, 40)), (24, (35, 43, 38)), (3, (33, 41, 36)), (2, (29, 37, 32))):
+    for value, radii in (
+        (507, (40, 48, 43)),
+        (515, (37, 45, 40)),
+        (24, (35, 43, 38)),
+        (3, (33, 41, 36)),
+        (2, (29, 37, 32)),
+    ):
         values[ball(shape, middle, radii)] = value
     right = np.arange(shape[0])[:, None, None] > middle[0]
     values[right & (values == 3)] = 42

@@ -32,7 +32,9 @@ def run(out: Path, folders: tuple[Path, Path], **options: object) -> Path:
     return train("dawson", out, maps=maps, masks=masks, workers=0, overrides=overrides, **options)  # type: ignore[arg-type]
 
 
-def test_an_interrupted_run_ends_with_the_same_weights(tmp_path: Path, toy_folders: tuple[Path, Path]) -> None:
+def test_an_interrupted_run_ends_with_the_same_weights(
+    tmp_path: Path, toy_folders: tuple[Path, Path]
+) -> None:
     whole = run(tmp_path / "whole", toy_folders)
     run(tmp_path / "parts", toy_folders, steps=7)
     parts = run(tmp_path / "parts", toy_folders, resume=True)
@@ -95,7 +97,11 @@ def test_the_loss_is_small_for_the_truth_and_large_for_its_opposite() -> None:
     lesion[0, 4:9, 4:9, 4:9] = 1
     anatomy = torch.randint(0, 8, (1, 16, 16, 16), dtype=torch.uint8)
     right = torch.cat(
-        [(lesion.float() * 40 - 20)[:, None], torch.nn.functional.one_hot(anatomy.long(), 8).permute(0, 4, 1, 2, 3) * 20.0], 1
+        [
+            (lesion.float() * 40 - 20)[:, None],
+            torch.nn.functional.one_hot(anatomy.long(), 8).permute(0, 4, 1, 2, 3) * 20.0,
+        ],
+        1,
     )
     good, _ = loss(right, lesion, anatomy, Loss())
     bad, _ = loss(-right, lesion, anatomy, Loss())

@@ -31,7 +31,8 @@ def test_a_patch_is_what_the_network_expects(toy_head: Head, toy_lesions: list[L
 
 def test_the_seed_decides_everything(toy_head: Head, toy_lesions: list[LesionMap]) -> None:
     one, same, other = (
-        synthesize([toy_head], toy_lesions, Synthesis(), SIZE, np.random.default_rng(seed)) for seed in (3, 3, 4)
+        synthesize([toy_head], toy_lesions, Synthesis(), SIZE, np.random.default_rng(seed))
+        for seed in (3, 3, 4)
     )
     assert np.array_equal(one.images, same.images)
     assert np.array_equal(one.lesion, same.lesion)
@@ -50,7 +51,11 @@ def test_healthy_patches_have_no_lesion_and_others_do(toy_head: Head, toy_lesion
     for healthy in (0.0, 1.0):
         settings = replace(Synthesis(), healthy=healthy, whole_load=1.0, stripped=0.0)
         counts[healthy] = [
-            int(synthesize([toy_head], toy_lesions, settings, SIZE, np.random.default_rng(s), centre=middle).lesion.sum())
+            int(
+                synthesize(
+                    [toy_head], toy_lesions, settings, SIZE, np.random.default_rng(s), centre=middle
+                ).lesion.sum()
+            )
             for s in range(5)
         ]
     assert max(counts[1.0]) == 0
@@ -60,7 +65,14 @@ def test_healthy_patches_have_no_lesion_and_others_do(toy_head: Head, toy_lesion
 def test_lesions_are_bright_on_flair_and_t2(toy_head: Head, toy_lesions: list[LesionMap]) -> None:
     middle = np.array(toy_head.tissue.shape) / 2
     settings = replace(
-        Synthesis(), healthy=0.0, whole_load=1.0, stripped=0.0, thick=0.0, noise=(0.005, 0.01), bias=0.0, misalignment_mm=0.0
+        Synthesis(),
+        healthy=0.0,
+        whole_load=1.0,
+        stripped=0.0,
+        thick=0.0,
+        noise=(0.005, 0.01),
+        bias=0.0,
+        misalignment_mm=0.0,
     )
     seen = 0
     for seed in range(6):
@@ -76,7 +88,9 @@ def test_lesions_are_bright_on_flair_and_t2(toy_head: Head, toy_lesions: list[Le
     assert seen >= 3
 
 
-def test_stripping_leaves_nothing_outside_and_labels_follow(toy_head: Head, toy_lesions: list[LesionMap]) -> None:
+def test_stripping_leaves_nothing_outside_and_labels_follow(
+    toy_head: Head, toy_lesions: list[LesionMap]
+) -> None:
     settings = replace(Synthesis(), stripped=1.0)
     sample = synthesize([toy_head], toy_lesions, settings, SIZE, np.random.default_rng(1), sequences=ALL)
     outside = (sample.images == 0).all(0)
@@ -86,7 +100,9 @@ def test_stripping_leaves_nothing_outside_and_labels_follow(toy_head: Head, toy_
 
 
 def test_another_look_mirrors_image_and_labels_alike(toy_head: Head, toy_lesions: list[LesionMap]) -> None:
-    sample = synthesize([toy_head], toy_lesions, Synthesis(), SIZE, np.random.default_rng(2), sequences=(Sequence.FLAIR,))
+    sample = synthesize(
+        [toy_head], toy_lesions, Synthesis(), SIZE, np.random.default_rng(2), sequences=(Sequence.FLAIR,)
+    )
     other = vary(sample, np.random.default_rng(0))
     assert np.array_equal(other.lesion, np.flip(sample.lesion.numpy(), 0))
     assert np.array_equal(other.anatomy, np.flip(sample.anatomy.numpy(), 0))
@@ -109,7 +125,9 @@ def test_slicing_keeps_constants_and_loses_detail(thickness: float, distance: fl
 def test_contrasts_rank_tissues_as_scanners_do() -> None:
     rng = np.random.default_rng(0)
     means = np.stack([draw_contrast(ALL, rng) for _ in range(200)])
-    flair, t1, t2 = (np.median(means[:, row] / means[:, row, [INDEX["cerebral white matter"]]], axis=0) for row in range(3))
+    flair, t1, t2 = (
+        np.median(means[:, row] / means[:, row, [INDEX["cerebral white matter"]]], axis=0) for row in range(3)
+    )
     cortex, fluid, lesion = INDEX["cerebral cortex"], INDEX["lateral ventricle"], INDEX["lesion"]
     assert fluid_dark(flair[fluid]) and 1 < flair[cortex] < flair[lesion]
     assert t1[fluid] < t1[cortex] < 1

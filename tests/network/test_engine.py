@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ def test_windows_reach_from_end_to_end_without_gaps(length: int, window: int, ov
     starts = window_starts(length, window, overlap)
     assert starts[0] == 0
     assert starts[-1] == max(length - window, 0)
-    assert all(b - a <= max(window * (1 - overlap), 1) + 1 for a, b in zip(starts, starts[1:], strict=False))
+    assert all(b - a <= max(window * (1 - overlap), 1) + 1 for a, b in itertools.pairwise(starts))
 
 
 @settings(max_examples=25, deadline=None)

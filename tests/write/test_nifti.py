@@ -8,7 +8,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-import SimpleITK as sitk  # noqa: N813
+import SimpleITK as sitk
 
 from dawson.write import write
 from dawson.write.nifti import GEOMETRY_FIELDS, nifti_gz, rounded

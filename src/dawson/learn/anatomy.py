@@ -89,7 +89,9 @@ def _canonical(file: Path) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         image = nib.as_closest_canonical(nib.load(file))
         data = np.rint(np.asanyarray(image.dataobj)).astype(np.int64)
     except (OSError, ValueError, nib.filebasedimages.ImageFileError) as error:
-        raise InputError(f"is not a readable NIfTI ({error})", file=file, remedy="replace or leave it out") from error
+        raise InputError(
+            f"is not a readable NIfTI ({error})", file=file, remedy="replace or leave it out"
+        ) from error
     spacing = np.linalg.norm(image.affine[:3, :3], axis=0)
     if data.ndim != 3 or not np.allclose(spacing, 1.0, atol=0.05):
         raise InputError(
@@ -160,9 +162,13 @@ def read_lesion_map(file: Path) -> LesionMap:
     where = np.argwhere(component)
     ids = component[tuple(where.T)]
     sizes = np.bincount(ids, minlength=count + 1)[1:]
-    sums = np.stack([np.bincount(ids, weights=where[:, axis], minlength=count + 1)[1:] for axis in range(3)], 1)
-    centres = sums / sizes[:, None] @ affine[:3, :3].T + affine[:3, 3]
-    return LesionMap(file.name.split(".")[0], component.astype(np.uint8), np.linalg.inv(affine), centres, sizes)
+    sums = np.stack(
+        [np.bincount(ids, weights=where[:, axis], minlength=count + 1)[1:] for axis in range(3)], 1
+    )
+    centres: NDArray[np.float64] = np.asarray(sums / sizes[:, None] @ affine[:3, :3].T + affine[:3, 3])
+    return LesionMap(
+        file.name.split(".")[0], component.astype(np.uint8), np.linalg.inv(affine), centres, sizes
+    )
 
 
 def read_heads(files: Iterable[Path], cache: Path | None = None) -> list[Head]:
@@ -241,4 +247,5 @@ def _distance(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
 def _smooth(mask: NDArray[np.bool_], sigma: float) -> NDArray[np.uint8]:
     image = sitk.GetImageFromArray(mask.astype(np.float32))
     smooth = sitk.GetArrayFromImage(sitk.SmoothingRecursiveGaussian(image, sigma))
-    return np.clip(smooth * 255, 0, 255).astype(np.uint8)
+    scaled: NDArray[np.uint8] = np.clip(smooth * 255, 0, 255).astype(np.uint8)
+    return scaled

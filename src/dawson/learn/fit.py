@@ -1,6 +1,6 @@
 """The training loop: synthetic patches in, a run folder out.
 
-A run folder holds ``recipe.json``, ``record.jsonl`` (one line every few steps), ``checkpoint.safetensors`` (to
+A run folder holds ``recipe.json``, ``record.jsonl`` (a line every few steps), ``checkpoint.safetensors`` (to
 resume) and ``model/`` (to use). Sample *n* of a run depends on the seed and on *n* alone, so a resumed run
 sees the patches that an uninterrupted one would have seen.
 """
@@ -38,7 +38,9 @@ BLOCK = 8  # patches
 class Patches(Dataset[Batch]):
     """Synthetic patches by number: (images (3, n, n, n), lesion (n, n, n), anatomy (n, n, n))."""
 
-    def __init__(self, heads: list[Head], lesions: list[LesionMap], recipe: Recipe, first: int, count: int) -> None:
+    def __init__(
+        self, heads: list[Head], lesions: list[LesionMap], recipe: Recipe, first: int, count: int
+    ) -> None:
         self.heads, self.lesions, self.recipe = heads, lesions, recipe
         self.first, self.count = first, count
         self.kept: dict[int, Sample] = {}
@@ -55,7 +57,9 @@ class Patches(Dataset[Batch]):
         sample = self.kept.pop(drawn, None)
         if sample is None:
             rng = np.random.default_rng([seed, drawn])
-            sample = synthesize(self.heads, self.lesions, self.recipe.synthesis, self.recipe.prepare.window, rng)
+            sample = synthesize(
+                self.heads, self.lesions, self.recipe.synthesis, self.recipe.prepare.window, rng
+            )
         if within < BLOCK * (reuse - 1):
             self.kept[drawn] = sample
         if within >= BLOCK:
@@ -92,16 +96,21 @@ def train(
     settings = load_recipe(recipe, overrides)
     saved = out / "checkpoint.safetensors"
     if saved.exists() and not resume:
-        raise UsageError("holds a run already", file=out, remedy="add --resume to go on, or name another folder")
+        raise UsageError(
+            "holds a run already", file=out, remedy="add --resume to go on, or name another folder"
+        )
     out.mkdir(parents=True, exist_ok=True)
     heads = read_heads(nifti_files(maps), out / "cache")
     excluded = settings.synthesis.exclude_masks
     lesions = [read_lesion_map(f) for f in nifti_files(masks) if f.name.split(".")[0] not in excluded]
     if not lesions:
-        raise UsageError("leaves no lesion mask", file=masks, remedy="shorten synthesis.exclude_masks in the recipe")
+        raise UsageError(
+            "leaves no lesion mask", file=masks, remedy="shorten synthesis.exclude_masks in the recipe"
+        )
 
     torch.manual_seed(settings.optimizer.seed)
-    network = UNet(settings.network, len(Anatomy)).to(memory_format=torch.channels_last_3d)
+    network = UNet(settings.network, len(Anatomy))
+    network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     average = {name: weight.clone() for name, weight in network.state_dict().items()}
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=settings.optimizer.lr, weight_decay=settings.optimizer.weight_decay
@@ -110,7 +119,9 @@ def train(
     end = min(steps or settings.optimizer.steps, settings.optimizer.steps)
     (out / "recipe.json").write_text(json.dumps(recipe_to_dict(settings), indent=2), "utf-8")
 
-    patches = Patches(heads, lesions, settings, begin * settings.optimizer.batch, (end - begin) * settings.optimizer.batch)
+    patches = Patches(
+        heads, lesions, settings, begin * settings.optimizer.batch, (end - begin) * settings.optimizer.batch
+    )
     loader = DataLoader(
         patches,
         batch_size=settings.optimizer.batch,
@@ -168,7 +179,9 @@ def _steps(
         torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.optimizer.gradient_clip)
         optimizer.step()
         # Early weights are noise; a short memory at first forgets them.
-        checkpoint.average_weights(average, network, min(recipe.optimizer.averaging, (step + 1) / (step + 10)))
+        checkpoint.average_weights(
+            average, network, min(recipe.optimizer.averaging, (step + 1) / (step + 10))
+        )
         for key, value in {"loss": float(total.detach()), **parts}.items():
             sums[key] = sums.get(key, 0.0) + value
         count += 1

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dawson.learn.anatomy import Head, LesionMap
-from dawson.recipe import Synthesis
 from dawson.learn.scanner import along_axes, blur_matrix
 from dawson.learn.tissues import INDEX, TISSUES
+from dawson.recipe import Synthesis
 
 _FIRST_OWN = 256  # component numbers below belong to the real mask
 _MOST_OWN = 60
@@ -116,7 +116,11 @@ def _real(where: Tensor, lesions: LesionMap, mni: NDArray[np.float64]) -> Tensor
 
 
 def _add_own(
-    component: Tensor, tissue: Tensor, ventricle_distance: Tensor, settings: Synthesis, rng: np.random.Generator
+    component: Tensor,
+    tissue: Tensor,
+    ventricle_distance: Tensor,
+    settings: Synthesis,
+    rng: np.random.Generator,
 ) -> None:
     """Ellipsoids with rough surfaces, drawn into ``component`` in place.
 
@@ -140,7 +144,9 @@ def _add_own(
         rotation, _ = np.linalg.qr(rng.normal(size=(3, 3)))
         reach = int(np.ceil(axes.max() * 1.3)) + 1
         low, high = np.maximum(at - reach, 0), np.minimum(at + reach + 1, size)
-        grid = np.stack(np.meshgrid(*[np.arange(a, b) for a, b in zip(low, high, strict=True)], indexing="ij"), -1)
+        grid = np.stack(
+            np.meshgrid(*[np.arange(a, b) for a, b in zip(low, high, strict=True)], indexing="ij"), -1
+        )
         local = (grid - at - rng.uniform(-0.5, 0.5, 3)) @ rotation / axes
         length = np.linalg.norm(local, axis=-1)
         bumps = rng.normal(0, 1, 3) * 2

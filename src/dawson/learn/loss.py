@@ -19,7 +19,11 @@ def lesion_weight(truth: Tensor, extra: float) -> Tensor:
     emptiness of its neighbourhood raises them without counting components at every step.
     """
     company = truth[:, None]
-    for kernel in ((NEIGHBOURHOOD, 1, 1), (1, NEIGHBOURHOOD, 1), (1, 1, NEIGHBOURHOOD)):  # ten times faster than a cube
+    for kernel in (
+        (NEIGHBOURHOOD, 1, 1),
+        (1, NEIGHBOURHOOD, 1),
+        (1, 1, NEIGHBOURHOOD),
+    ):  # ten times faster than a cube
         company = functional.avg_pool3d(company, kernel, 1, tuple(side // 2 for side in kernel))
     return 1.0 + extra * truth * torch.exp(-company[:, 0] / 0.06)
 

@@ -45,7 +45,7 @@ PROTOCOLS = {
 def write_patient(
     folder: Path, heads: Several[Head], lesion_maps: Several[LesionMap], settings: Synthesis, seed: int
 ) -> dict[str, Path]:
-    """Write ``FLAIR.nii.gz``, ``T1.nii.gz``, ``T2.nii.gz`` and the true ``lesion.nii.gz`` (FLAIR's grid) to ``folder``."""
+    """Write ``FLAIR.nii.gz``, ``T1.nii.gz``, ``T2.nii.gz`` and the true ``lesion.nii.gz`` on FLAIR's grid."""
     rng = np.random.default_rng(seed)
     head = heads[int(rng.integers(len(heads)))]
     calm = replace(
@@ -89,7 +89,8 @@ def _centred(linear: NDArray[np.float64], side: int) -> NDArray[np.float64]:
 def _cut(volume: NDArray[np.float32], fine: Grid, protocol: Protocol) -> tuple[NDArray[np.float32], Grid]:
     """Average to slices and sample a moved patient on a grid stored L, A, S as many scanners do."""
     box = max(round(protocol.slice_mm), 1)
-    thick = sum(np.roll(volume, s - box // 2, axis=2) for s in range(box)) / np.float32(box)
+    slabs = np.stack([np.roll(volume, s - box // 2, axis=2) for s in range(box)])
+    thick = np.asarray(slabs.mean(axis=0, dtype=np.float32))
     count = int(SIDE // protocol.slice_mm)
     shape = (int(170 / protocol.in_plane_mm), int(214 / protocol.in_plane_mm), count)
     linear = np.diag([-protocol.in_plane_mm, protocol.in_plane_mm, protocol.slice_mm])
@@ -101,7 +102,7 @@ def _cut(volume: NDArray[np.float32], fine: Grid, protocol: Protocol) -> tuple[N
     move[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
     move[:3, 3] = protocol.shift_mm
     grid = Grid(shape, affine)
-    return resample(thick.astype(np.float32), fine, grid, transform=move, interpolation="linear"), grid
+    return resample(thick, fine, grid, transform=move, interpolation="linear"), grid
 
 
 def _save(file: Path, voxels: NDArray[np.generic], grid: Grid) -> Path:

@@ -15,13 +15,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-
 Matrices = tuple[Tensor | None, Tensor | None, Tensor | None]
 
 
 @dataclass(frozen=True, eq=False)
 class Acquisition:
-    """How one sequence samples the patch: for each axis an acquiring (m, n) and an interpolating (n, m) matrix.
+    """How one sequence samples the patch: an acquiring (m, n) and an interpolating (n, m) matrix an axis.
 
     None stands for the identity.
     """
@@ -58,7 +57,9 @@ def slice_matrices(size: int, thickness: float, distance: float, phase: float) -
     return acquire, back / back.sum(1, keepdim=True)
 
 
-def draw_acquisition(size: int, rng: np.random.Generator, *, thick_probability: float, thickest_mm: float) -> Acquisition:
+def draw_acquisition(
+    size: int, rng: np.random.Generator, *, thick_probability: float, thickest_mm: float
+) -> Acquisition:
     """Near-isotropic 3D or thick-slice 2D acquisition, axial more often than not."""
     acquire: list[Tensor | None] = []
     interpolate: list[Tensor | None] = []

@@ -71,7 +71,11 @@ def draw_scene(
     glow = torch.zeros_like(white)
     if rng.random() < 0.7:  # caps and bands
         width = rng.uniform(0.6, 2.5)
-        glow += rng.uniform(0.1, 0.55) * torch.exp(-((ventricle_distance / width) ** 2)) * (0.6 + 0.6 * coarse).clamp(0, 1.5)
+        glow += (
+            rng.uniform(0.1, 0.55)
+            * torch.exp(-((ventricle_distance / width) ** 2))
+            * (0.6 + 0.6 * coarse).clamp(0, 1.5)
+        )
     if rng.random() < 0.5:  # dirty-appearing white matter
         reach = rng.uniform(4, 12)
         glow += rng.uniform(0.03, 0.18) * torch.exp(-ventricle_distance / reach) * (0.5 + fine).clamp(0, 2)
@@ -87,7 +91,9 @@ def draw_scene(
         outer = rng.uniform(0, 1)  # CSF outside the ventricles often flows less
         flow = torch.where(tissue == INDEX["other CSF"], outer * flow, flow)
     fat = torch.sigmoid(3 * (field(8) + rng.uniform(-1.5, 1.5)))
-    return Scene(tissue, lesion, glow * white, cortex.clamp(min=0.5), plexus, flow, fat, field(10) + 0.5 * fine)
+    return Scene(
+        tissue, lesion, glow * white, cortex.clamp(min=0.5), plexus, flow, fat, field(10) + 0.5 * fine
+    )
 
 
 def paint(scene: Scene, means: NDArray[np.float64], sequence: Sequence, rng: np.random.Generator) -> Tensor:

@@ -19,10 +19,10 @@ from torch import Tensor
 from dawson.learn import scanner
 from dawson.learn.anatomy import DISTANCE_STEP_MM, Head, LesionMap
 from dawson.learn.implant import implant, lesion_centre
-from dawson.recipe import Synthesis
 from dawson.learn.scene import draw_scene, paint
 from dawson.learn.tissues import INDEX, PARENCHYMA, TISSUES, Anatomy, anatomy_of_tissue, draw_contrast
 from dawson.prepare.intensity import CEILING
+from dawson.recipe import Synthesis
 from dawson.study import Sequence
 
 _ANATOMY = torch.from_numpy(anatomy_of_tissue()).long()
@@ -81,9 +81,9 @@ def synthesize(
     means = draw_contrast(sequences, rng)
     means = _vary_outside(means, sequences, rng)
     order = np.argsort(means, axis=1)
-    for row, ranks in zip(means, order, strict=True):  # whole-brain median, whatever the patch shows of it
+    for row, ranks in enumerate(order):  # whole-brain median, whatever the patch shows of it
         weights = np.cumsum(np.where(_PARENCHYMA, head.volumes, 0)[ranks])
-        row /= row[ranks[np.searchsorted(weights, weights[-1] / 2)]]
+        means[row] /= means[row, ranks[np.searchsorted(weights, weights[-1] / 2)]]
     strip = _draw_strip(tissue, rng) if rng.random() < settings.stripped else None
 
     images = torch.zeros(3, size, size, size)
@@ -112,7 +112,8 @@ def synthesize(
         if truth is None:
             # Raters mark what they see: on thick slices also what fills less than half of one.
             seen = scanner.along_axes(
-                scanner.along_axes((lesion.fraction > 0.5).float(), acquisition.acquire), acquisition.interpolate
+                scanner.along_axes((lesion.fraction > 0.5).float(), acquisition.acquire),
+                acquisition.interpolate,
             )
             truth = seen >= (0.5 if acquisition.thickness_mm < 2 else 0.4)
     anatomy = _ANATOMY[tissue]
@@ -126,7 +127,7 @@ def synthesize(
 
 
 def vary(sample: Sample, rng: np.random.Generator) -> Sample:
-    """Another look at the same patch: mirrored, with other gains and tone curves, perhaps a sequence fewer."""
+    """Another look at a patch: mirrored, with other gains and tone curves, perhaps a sequence fewer."""
     images = sample.images.flip(1)
     present = [c for c in range(3) if images[c].any()]
     if len(present) > 1 and rng.random() < 0.35:
@@ -169,7 +170,11 @@ def _draw_centre(
 
 
 def _place(
-    size: int, centre: NDArray[np.float64], settings: Synthesis, rng: np.random.Generator, generator: torch.Generator
+    size: int,
+    centre: NDArray[np.float64],
+    settings: Synthesis,
+    rng: np.random.Generator,
+    generator: torch.Generator,
 ) -> Tensor:
     """Head voxel coordinates (3, n, n, n) that each voxel of the patch looks at."""
     a, b, c = np.deg2rad(rng.normal(0, settings.rotation_degrees, 3))

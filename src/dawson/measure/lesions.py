@@ -1,4 +1,3 @@
-# mypy: allow-untyped-calls
 """From a probability map to numbered lesions: what counts as one, how large it is, where it lies."""
 
 from __future__ import annotations
@@ -6,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import SimpleITK as sitk  # noqa: N813 (its own documentation calls it so)
+import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from dawson.errors import UsageError

@@ -39,7 +39,9 @@ def load_engine(file: Path) -> Infer:
             },
         )
     except RuntimeError as error:
-        raise ModelError("cannot be run by OpenVINO", file=file, remedy="install or train the model again") from error
+        raise ModelError(
+            "cannot be run by OpenVINO", file=file, remedy="install or train the model again"
+        ) from error
     request = compiled.create_infer_request()
 
     def infer(images: Volume) -> Volume:
@@ -108,4 +110,5 @@ def run_windows(
 
 def argmax_anatomy(scores: Volume) -> NDArray[np.uint8]:
     """The most probable anatomy (i, j, k) from scores (1 + classes, i, j, k); outside where nothing ran."""
-    return scores[1:].argmax(axis=0).astype(np.uint8)
+    labels: NDArray[np.uint8] = scores[1:].argmax(axis=0).astype(np.uint8)
+    return labels

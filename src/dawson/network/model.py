@@ -1,4 +1,4 @@
-"""A model is a folder: ``model.onnx`` to run, ``model.safetensors`` to fine-tune, ``card.json`` to trust it by.
+"""A model is a folder: ``model.onnx`` to run, ``model.safetensors`` to fine-tune, ``card.json`` to judge by.
 
 The card carries the recipe (so that scans are prepared as they were in training), the threshold and the
 minimum lesion size, the meaning of the anatomy labels, what the model was trained on, its measured
@@ -77,7 +77,9 @@ def load_model(folder: Path | str | None = None) -> Model:
         )
         found = sha256(where / ONNX)
     except OSError as error:
-        raise ModelError(f"cannot be read ({error.strerror})", file=error.filename or where, remedy=remedy) from error
+        raise ModelError(
+            f"cannot be read ({error.strerror})", file=error.filename or where, remedy=remedy
+        ) from error
     except (ValueError, KeyError, TypeError, AttributeError, DawsonError) as error:
         raise ModelError(f"is not a model card ({error})", file=where / CARD, remedy=remedy) from error
     if found != wanted:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -30,7 +31,7 @@ class _Graph:
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: list[onnx.TensorProto] = []
 
-    def node(self, operator: str, inputs: list[str], name: str, **attributes: object) -> str:
+    def node(self, operator: str, inputs: list[str], name: str, **attributes: Any) -> str:
         self.nodes.append(helper.make_node(operator, inputs, [name], name=name, **attributes))
         return name
 
@@ -62,8 +63,8 @@ def to_onnx(
 ) -> onnx.ModelProto:
     """Build the model: input ``images`` (1, 3, n, n, n) fp32, output ``scores`` (1, outputs, n, n, n) fp32.
 
-    ``weights`` are named as in the torch network's state dict; ``window`` is n. Scores are probabilities: the sigmoid of the
-    lesion's logit, then the softmax of the anatomy's.
+    ``weights`` are named as in the torch network's state dict; ``window`` is n. Scores are probabilities:
+    the sigmoid of the lesion's logit, then the softmax of the anatomy's.
     """
     graph = _Graph(weights)
     x, skips = "images", []
@@ -73,12 +74,18 @@ def to_onnx(
         skips.append(x)
     for step, level in enumerate(range(len(network.widths) - 2, -1, -1)):
         x = graph.node(
-            "ConvTranspose", [x, graph.weight(f"up.{step}.weight")], f"up.{step}", kernel_shape=[2] * 3, strides=[2] * 3
+            "ConvTranspose",
+            [x, graph.weight(f"up.{step}.weight")],
+            f"up.{step}",
+            kernel_shape=[2] * 3,
+            strides=[2] * 3,
         )
         x = graph.node("Concat", [x, skips[level]], f"skip.{step}", axis=1)
         for unit in range(network.convolutions[level]):
             x = graph.unit(x, f"merge.{step}.{unit}", 1)
-    x = graph.node("Conv", [x, graph.weight("head.weight"), graph.weight("head.bias")], "head", kernel_shape=[1] * 3)
+    x = graph.node(
+        "Conv", [x, graph.weight("head.weight"), graph.weight("head.bias")], "head", kernel_shape=[1] * 3
+    )
     graph.initializers.append(numpy_helper.from_array(np.array([1, outputs - 1], dtype=np.int64), "split"))
     graph.nodes.append(helper.make_node("Split", [x, "split"], ["lesion", "anatomy"], name="heads", axis=1))
     lesion = graph.node("Sigmoid", ["lesion"], "lesion.probability")

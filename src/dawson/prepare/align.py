@@ -1,4 +1,3 @@
-# mypy: allow-untyped-calls
 """Bring the sequences of one visit together: rigid registration by mutual information, where it is needed."""
 
 from __future__ import annotations
@@ -7,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import SimpleITK as sitk  # noqa: N813 (its own documentation calls it so)
+import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from dawson.prepare.grid import (

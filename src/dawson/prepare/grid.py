@@ -1,4 +1,3 @@
-# mypy: allow-untyped-calls
 """Between the lattice a scan was stored on and the lattice that dawson works on, there and back.
 
 Two conventions hold throughout. Index coordinates name voxel *centres*, so a lattice of n voxels covers
@@ -10,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import numpy as np
-import SimpleITK as sitk  # noqa: N813 (its own documentation calls it so)
+import SimpleITK as sitk
 from nibabel.orientations import inv_ornt_aff, io_orientation
 from numpy.typing import NDArray
 

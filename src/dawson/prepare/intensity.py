@@ -30,4 +30,5 @@ def brain_median(voxels: Volume, parenchyma: Mask) -> float:
 
 def normalise(voxels: Volume, scale: float) -> Volume:
     """Divide by ``scale`` and clip to [0, :data:`CEILING`]; zero stays zero."""
-    return np.clip(voxels / np.float32(scale), 0.0, CEILING).astype(np.float32, copy=False)
+    scaled: Volume = np.clip(voxels / np.float32(scale), 0.0, CEILING).astype(np.float32, copy=False)
+    return scaled

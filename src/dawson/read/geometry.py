@@ -1,4 +1,3 @@
-# mypy: allow-untyped-calls
 """Where the voxels of a NIfTI file lie in the patient: sform, qform and units, checked.
 
 The order of preference is that of the NIfTI standard's method 3 before method 2, as nibabel has it: the

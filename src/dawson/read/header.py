@@ -1,4 +1,3 @@
-# mypy: allow-untyped-calls
 """How a NIfTI file stores its voxels: the header, parsed by nibabel and checked by us.
 
 nibabel accepts headers that cannot be true, such as empty dimensions or an extension of gigabytes;
@@ -96,7 +95,9 @@ def _parse(source: Source) -> tuple[Any, int]:
         if len(block) < length:
             raise InputError("the file ends within its header", remedy=COPY_AGAIN, file=source.file)
         kind = Nifti1Header if length == NIFTI1_BYTES else Nifti2Header
-        header = kind(block, endianness="<" if order == "little" else ">", check=False)
+        header = kind(  # type: ignore[no-untyped-call]
+            block, endianness="<" if order == "little" else ">", check=False
+        )
         if (length, bytes(header["magic"])[:3]) in MAGIC:
             return header, length
         finding = "this is Analyze, or one half of a .hdr/.img pair, not a NIfTI file"

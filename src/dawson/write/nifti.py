@@ -1,4 +1,3 @@
-# mypy: allow-untyped-calls
 """Volumes as .nii.gz, lying exactly where the reference scan lies."""
 
 from __future__ import annotations

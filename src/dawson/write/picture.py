@@ -1,4 +1,3 @@
-# mypy: allow-untyped-calls
 """One picture of a result: axial slices of the reference scan, lesions outlined."""
 
 from __future__ import annotations
