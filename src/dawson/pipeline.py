@@ -22,7 +22,7 @@ from dawson.network.engine import argmax_anatomy, load_engine, run_windows
 from dawson.network.model import Model, load_model
 from dawson.prepare.align import Alignment, align
 from dawson.prepare.grid import head_box, resample, working_grid
-from dawson.prepare.intensity import brain_median, first_guess, normalise
+from dawson.prepare.intensity import brain_median, first_guess, from_zero, normalise
 from dawson.study import Grid, Labels, Mask, Segmentation, Sequence, Study, Volume
 
 HEAD_MARGIN_MM = 5.0
@@ -65,8 +65,8 @@ def segment(
         box=head_box(reference.voxels, reference.grid),
         margin_mm=HEAD_MARGIN_MM,
     )
-    images = _on_grid(study, aligned, grid)
     warnings = list(study.warnings)
+    images = _on_grid(study, aligned, grid, warnings)
     warnings += [f"{s.value}: {text}" for s, a in aligned.items() for text in a.warnings]
 
     clock.begin("find the brain")
@@ -114,13 +114,16 @@ def segment(
     )
 
 
-def _on_grid(study: Study, aligned: dict[Sequence, Alignment], grid: Grid) -> Volume:
+def _on_grid(study: Study, aligned: dict[Sequence, Alignment], grid: Grid, warnings: list[str]) -> Volume:
     """All scans on the working grid: (3, i, j, k), zero where a sequence is absent or does not reach."""
     images = np.zeros((len(CHANNELS), *grid.shape), dtype=np.float32)
     for scan in study:
         matrix = aligned[scan.sequence].matrix if scan.sequence in aligned else None
+        voxels, warning = from_zero(scan.voxels)
+        if warning is not None:
+            warnings.append(f"{scan.sequence.value}: {warning}")
         images[CHANNELS.index(scan.sequence)] = resample(
-            scan.voxels, scan.grid, grid, transform=matrix, interpolation="linear"
+            voxels, scan.grid, grid, transform=matrix, interpolation="linear"
         )
     return np.maximum(images, 0.0, out=images)
 

@@ -45,7 +45,7 @@ class Loss:
     lambda_: float = 0.5
     small_lesion_weight: float = 4.0
     """Extra weight in the BCE of lesion voxels that have little lesion around them."""
-    anatomy: float = 0.4
+    anatomy: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ from torch.nn import functional
 from dawson.recipe import Loss
 
 DICE_SMOOTHING = 20.0  # voxels: what a patch without lesions may hold before its Dice term counts
+# By anatomy class, from outside to brain-stem: the small ones would else be left out for long.
+ANATOMY_WEIGHTS = (0.6, 3.0, 1.2, 1.0, 2.0, 0.8, 1.3, 3.0)
 NEIGHBOURHOOD = 9  # voxels: side of the box within which a lesion voxel's company is counted
 
 
@@ -43,7 +45,8 @@ def loss(logits: Tensor, lesion: Tensor, anatomy: Tensor, settings: Loss) -> tup
     overlap = (probability * truth).sum(axes)
     total = probability.sum(axes) + truth.sum(axes)
     dice = 1 - ((2 * overlap + DICE_SMOOTHING) / (total + DICE_SMOOTHING)).mean()
-    cross = functional.cross_entropy(logits[:, 1:].float(), anatomy.long())
+    weights = logits.new_tensor(ANATOMY_WEIGHTS, dtype=torch.float32)
+    cross = functional.cross_entropy(logits[:, 1:].float(), anatomy.long(), weights)
     lesions = settings.lambda_ * BCE_SCALE * bce + (1 - settings.lambda_) * dice
     parts = {"bce": float(bce.detach()), "dice": float(dice.detach()), "anatomy": float(cross.detach())}
     return lesions + settings.anatomy * cross, parts

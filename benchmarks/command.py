@@ -1,0 +1,67 @@
+"""Wall-clock seconds and peak memory of the whole `dawson segment` command, scan by scan.
+
+    python benchmarks/command.py [--data ../shared/data] [-o DIR] [--model FOLDER]
+
+Each command runs alone in a process of its own, as a user would start it. Prints a row a study: inputs, exit
+code, seconds, peak resident memory in GB, lesion count and load. Results stay in DIR.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+
+def studies(data: Path) -> dict[str, dict[str, Path]]:
+    """The labelled scans and both raw visits of the longitudinal patient."""
+    found: dict[str, dict[str, Path]] = {}
+    for folder in sorted((data / "labelled").iterdir()):
+        files = {s: folder / f"{s.upper()}.nii.gz" for s in ("flair", "t1", "t2")}
+        found[folder.name] = {s: f for s, f in files.items() if f.exists()}
+    raw = data / "longitudinal" / "ljubljana-01"
+    for visit in (1, 2):
+        names = {"flair": "FLAIR", "t1": "T1W", "t2": "T2W"}
+        found[f"ljubljana-01-visit{visit}"] = {s: raw / f"study{visit}_{n}.nii.gz" for s, n in names.items()}
+    return found
+
+
+def main() -> None:
+    """Run and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--output", "-o", type=Path, default=Path(tempfile.gettempdir()) / "dawson-benchmark")
+    parser.add_argument("--model", type=Path)
+    options = parser.parse_args()
+    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores")
+    print(f"{'study':<22}{'inputs':<14}{'exit':>5}{'s':>7}{'GB':>6}{'lesions':>9}{'ml':>8}")
+    for name, files in studies(options.data).items():
+        out = options.output / name
+        command = [sys.executable, "-m", "dawson", "segment", "-o", str(out), "--overwrite"]
+        for sequence, file in files.items():
+            command += [f"--{sequence}", str(file)]
+        if options.model:
+            command += ["--model", str(options.model)]
+        started = time.perf_counter()
+        child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        _, status, usage = os.wait4(child.pid, 0)
+        seconds = time.perf_counter() - started
+        code = os.waitstatus_to_exitcode(status)
+        summary = json.loads((out / "summary.json").read_text("utf-8")) if code == 0 else {}
+        print(
+            f"{name:<22}{'+'.join(files):<14}{code:>5}{seconds:>7.1f}{usage.ru_maxrss / 1e6:>6.2f}"
+            f"{summary.get('lesion_count', '-'):>9}{summary.get('lesion_load_ml', float('nan')):>8.2f}",
+            flush=True,
+        )
+        if code and child.stderr:
+            print(child.stderr.read().decode())
+
+
+if __name__ == "__main__":
+    main()
