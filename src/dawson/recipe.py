@@ -43,9 +43,16 @@ class Loss:
     """λ·BCE + (1−λ)·Dice for lesions, plus the cross-entropy of the anatomy."""
 
     lambda_: float = 0.5
+    bce_scale: float = 20.0
+    """The BCE, a mean over voxels, is some 20 times smaller than the Dice term where lesions fill 1 % of a
+    patch; this brings λ = 0.5 to mean what it says."""
+    dice_smoothing: float = 20.0
+    """Voxels that a patch without lesions may hold before its Dice term counts."""
     small_lesion_weight: float = 4.0
     """Extra weight in the BCE of lesion voxels that have little lesion around them."""
     anatomy: float = 1.0
+    anatomy_weights: tuple[float, ...] = (0.6, 3.0, 1.2, 1.0, 2.0, 0.8, 1.3, 3.0)
+    """By class from outside to brain-stem: the small ones would else be left out for long."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +65,7 @@ class Optimizer:
     steps: int = 3000
     batch: int = 1
     reuse: int = 2
-    """How often each synthetic patch is seen, each time mirrored, dimmed and thinned out differently."""
+    """How often each synthetic patch is seen, after the first time mirrored, dimmed and thinned out."""
     gradient_clip: float = 3.0
     averaging: float = 0.995
     seed: int = 1

@@ -22,7 +22,7 @@ _MOST_OWN = 60
 class Implant:
     """Lesions on a patch (n, n, n).
 
-    ``fraction`` is 0–1, soft at the borders, and defines the truth; ``contrast`` how far a voxel moves from
+    ``fraction`` is 1 in lesions and 0 elsewhere, and defines the truth; ``contrast`` how far a voxel moves from
     its tissue towards the full T2-weighted signal of a lesion; ``hole`` the same for T1 (black holes).
     """
 
@@ -97,8 +97,7 @@ def implant(
     contrast[0] = hole[0] = 0.0
     soft = blur_matrix(size, rng.uniform(0.3, 0.8))
     softly = (soft, soft, soft)
-    fraction = along_axes((component > 0).float(), softly)
-    return Implant(fraction, along_axes(contrast[component], softly), along_axes(hole[component], softly))
+    return Implant((component > 0).float(), along_axes(contrast[component], softly), along_axes(hole[component], softly))
 
 
 def _real(where: Tensor, lesions: LesionMap, mni: NDArray[np.float64]) -> Tensor:

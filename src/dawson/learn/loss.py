@@ -8,9 +8,6 @@ from torch.nn import functional
 
 from dawson.recipe import Loss
 
-DICE_SMOOTHING = 20.0  # voxels: what a patch without lesions may hold before its Dice term counts
-# By anatomy class, from outside to brain-stem: the small ones would else be left out for long.
-ANATOMY_WEIGHTS = (0.6, 3.0, 1.2, 1.0, 2.0, 0.8, 1.3, 3.0)
 NEIGHBOURHOOD = 9  # voxels: side of the box within which a lesion voxel's company is counted
 
 
@@ -38,20 +35,14 @@ def loss(logits: Tensor, lesion: Tensor, anatomy: Tensor, settings: Loss) -> tup
     scores = logits[:, 0].float()
     truth = lesion.float()
     weight = lesion_weight(truth, settings.small_lesion_weight)
-    # Mean over voxels would drown the lesions' share; the sum is set against what a patch holds at most.
     bce = functional.binary_cross_entropy_with_logits(scores, truth, weight)
     probability = torch.sigmoid(scores)
     axes = (1, 2, 3)
     overlap = (probability * truth).sum(axes)
     total = probability.sum(axes) + truth.sum(axes)
-    dice = 1 - ((2 * overlap + DICE_SMOOTHING) / (total + DICE_SMOOTHING)).mean()
-    weights = logits.new_tensor(ANATOMY_WEIGHTS, dtype=torch.float32)
+    dice = 1 - ((2 * overlap + settings.dice_smoothing) / (total + settings.dice_smoothing)).mean()
+    weights = logits.new_tensor(settings.anatomy_weights, dtype=torch.float32)
     cross = functional.cross_entropy(logits[:, 1:].float(), anatomy.long(), weights)
-    lesions = settings.lambda_ * BCE_SCALE * bce + (1 - settings.lambda_) * dice
+    lesions = settings.lambda_ * settings.bce_scale * bce + (1 - settings.lambda_) * dice
     parts = {"bce": float(bce.detach()), "dice": float(dice.detach()), "anatomy": float(cross.detach())}
     return lesions + settings.anatomy * cross, parts
-
-
-# BCE averaged over all voxels is some 20 times smaller than the Dice term, since lesions fill about 1 % of
-# a patch; this brings λ = 0.5 to mean what it says.
-BCE_SCALE = 20.0

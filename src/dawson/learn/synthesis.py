@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from dawson.learn import scanner
 from dawson.learn.anatomy import DISTANCE_STEP_MM, Head, LesionMap
@@ -110,12 +111,7 @@ def synthesize(
         scale = float(np.exp(rng.normal(0, 0.35 if wide else 0.08)))
         images[channels.index(sequence)] = (image * scale).clamp(0, CEILING)
         if truth is None:
-            # Raters mark what they see: on thick slices also what fills less than half of one.
-            seen = scanner.along_axes(
-                scanner.along_axes((lesion.fraction > 0.5).float(), acquisition.acquire),
-                acquisition.interpolate,
-            )
-            truth = seen >= (0.5 if acquisition.thickness_mm < 2 else 0.4)
+            truth = _as_seen(lesion.fraction, acquisition)
     anatomy = _ANATOMY[tissue]
     if truth is None:
         truth = torch.zeros_like(tissue, dtype=torch.bool)
@@ -136,6 +132,20 @@ def vary(sample: Sample, rng: np.random.Generator) -> Sample:
         tone = float(np.exp(rng.normal(0, 0.12)))
         images[channel] = (images[channel] ** tone * float(np.exp(rng.normal(0, 0.08)))).clamp(0, CEILING)
     return Sample(images, sample.lesion.flip(0), sample.anatomy.flip(0))
+
+
+def _as_seen(fraction: Tensor, acquisition: scanner.Acquisition) -> Tensor:
+    """Lesion mask (n, n, n) as a rater would draw it on what the scanner shows of ``fraction``.
+
+    Borders are drawn at half of the lesion's own height: half of a full voxel for all but the smallest, and
+    half of the faded peak for those that blur and thick slices have dimmed; what is dimmed to less than a
+    quarter nobody marks.
+    """
+    seen = scanner.along_axes(scanner.along_axes(fraction, acquisition.acquire), acquisition.interpolate)
+    peak = seen[None]
+    for kernel in ((5, 1, 1), (1, 5, 1), (1, 1, 5)):
+        peak = functional.max_pool3d(peak, kernel, 1, tuple(side // 2 for side in kernel))
+    return (seen >= 0.5 * peak[0]) & (peak[0] > 0.25)
 
 
 def _draw_mni(head: Head, rng: np.random.Generator) -> NDArray[np.float64]:
