@@ -49,6 +49,7 @@ def tiny_segmentation(study):
     mask, labels, table = find_lesions(probability, grid, threshold=0.5, minimum_mm3=3.0)
     return Segmentation(
         study=study,
+        used=study.sequences,
         lesions=mask,
         labels=labels,
         probability=probability,

@@ -42,9 +42,7 @@ print(json.dumps(sorted(sys.modules)))
     assert not HEAVY & set(json.loads(python(code)))
 
 
-@pytest.mark.parametrize(
-    "name", ["DawsonError", "Grid", "Lesion", "Scan", "Segmentation", "Sequence", "Study"]
-)
+@pytest.mark.parametrize("name", ["DawsonError", "Grid", "Lesion", "Scan", "Segmentation", "Sequence", "Study"])
 def test_nouns_and_errors(name):
     assert isinstance(getattr(dawson, name), type)
 

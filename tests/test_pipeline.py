@@ -89,10 +89,7 @@ def test_the_order_of_axes_on_disk_changes_nothing(
     result = dawson.segment(dawson.read_study(tmp_path))
     assert result.grid.orientation == axes
     common = canonical_grid(of_flair.grid)
-    assert (
-        dice(reorient(result.lesions, result.grid, common), reorient(of_flair.lesions, of_flair.grid, common))
-        > 0.99
-    )
+    assert dice(reorient(result.lesions, result.grid, common), reorient(of_flair.lesions, of_flair.grid, common)) > 0.99
     assert result.load_ml == pytest.approx(of_flair.load_ml, rel=0.01)
 
 

@@ -40,6 +40,13 @@ def test_overrides_reach_their_field() -> None:
         ("synthesis.subsets", "1"),
         ("prepare.window", "100"),
         ("prepare", "3"),
+        ("prepare.spacing_mm", "2.0"),
+        ("prepare.overlap", "1.0"),
+        ("optimizer.batch", "0"),
+        ("optimizer.reuse", "0"),
+        ("synthesis.thick", "1.5"),
+        ("synthesis.subsets", "{pd = 1.0}"),
+        ("name.x", "1"),
     ],
 )
 def test_a_wrong_field_is_named(key: str, value: str) -> None:

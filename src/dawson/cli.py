@@ -101,9 +101,7 @@ def _segment(
             f"a visit folder and --{' and --'.join(given)} were both given", remedy="give one or the other"
         )
     if folder is None and not given:
-        raise UsageError(
-            "no scan was given", remedy="give a visit folder or at least one of --flair, --t1 and --t2"
-        )
+        raise UsageError("no scan was given", remedy="give a visit folder or at least one of --flair, --t1 and --t2")
 
     def read() -> Study:
         from dawson.read import read_study  # noqa: PLC0415
@@ -119,9 +117,9 @@ def _segment(
 @app.command("demo", short_help="Segment a synthetic patient that comes with dawson.", epilog=EXIT_CODES)
 def _demo(
     *,
-    output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="OUT", help="Folder for the results.")
-    ] = Path("dawson-demo"),
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT", help="Folder for the results.")] = Path(
+        "dawson-demo"
+    ),
     overwrite: Overwrite = False,
 ) -> None:
     """Segment a synthetic patient that comes with dawson: no scan, no network and no GPU needed."""
@@ -145,14 +143,11 @@ def _demo(
 @app.command(
     "train",
     short_help="Train a model from a recipe (needs torch).",
-    epilog="\b\nExample:\n"
-    "  dawson train --maps labelmaps --masks lesion-masks -o runs/first\n\n" + EXIT_CODES,
+    epilog="\b\nExample:\n  dawson train --maps labelmaps --masks lesion-masks -o runs/first\n\n" + EXIT_CODES,
 )
 def _train(
     *,
-    maps: Annotated[
-        Path, typer.Option("--maps", metavar="DIR", help="Folder of anatomical label maps (NIfTI).")
-    ],
+    maps: Annotated[Path, typer.Option("--maps", metavar="DIR", help="Folder of anatomical label maps (NIfTI).")],
     masks: Annotated[Path, typer.Option("--masks", metavar="DIR", help="Folder of lesion masks (NIfTI).")],
     output: Annotated[
         Path,
@@ -163,9 +158,7 @@ def _train(
     ] = "dawson",
     steps: Annotated[
         int | None,
-        typer.Option(
-            "--steps", metavar="N", min=1, help="Stop after this many steps, on the recipe's schedule."
-        ),
+        typer.Option("--steps", metavar="N", min=1, help="Stop after this many steps, on the recipe's schedule."),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's last checkpoint.")] = False,
     settings: Annotated[
@@ -246,10 +239,8 @@ def _process(
     for warning in dict.fromkeys((*study.warnings, *segmentation.warnings)):
         typer.echo(f"Warning: {warning}", err=True)
     count, load = len(segmentation.table), segmentation.load_ml
-    sequences = ", ".join(sequence.upper() for sequence in study.sequences)
-    typer.echo(
-        f"{count} lesion{'' if count == 1 else 's'}, {load:.2f} ml in all, from {sequences}. Not a diagnosis."
-    )
+    sequences = ", ".join(sequence.upper() for sequence in segmentation.used)
+    typer.echo(f"{count} lesion{'' if count == 1 else 's'}, {load:.2f} ml in all, from {sequences}. Not a diagnosis.")
 
 
 def _key_and_value(setting: str) -> tuple[str, str]:

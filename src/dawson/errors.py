@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 
 class DawsonError(Exception):
@@ -18,6 +19,14 @@ class DawsonError(Exception):
         self.file = None if file is None else Path(file)
         where = "" if self.file is None else f"{self.file}: "
         super().__init__(f"{where}{self.finding}; {self.remedy}.")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Survive the way back from a worker process."""
+        return _rebuild, (type(self), self.finding, self.remedy, self.file)
+
+
+def _rebuild(kind: type[DawsonError], finding: str, remedy: str, file: Path | None) -> DawsonError:
+    return kind(finding, remedy=remedy, file=file)
 
 
 class InputError(DawsonError):

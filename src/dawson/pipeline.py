@@ -3,7 +3,7 @@
     read → align → prepare → find the brain → segment → bring back → measure → write
 
 The network runs twice. The first pass, on intensities scaled by a guess, finds the brain; the second sees
-the same windows scaled by the median of that brain, which neither scalp nor lesion load can move.
+that brain scaled by its median, which neither scalp nor lesion load can move.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dawson.errors import InputError
 from dawson.measure.brain import largest_piece
@@ -29,15 +28,15 @@ HEAD_MARGIN_MM = 5.0
 BRAIN_MARGIN_MM = 10.0
 FIRST_OVERLAP = 0.1  # of windows in the first pass, which only needs to find the brain
 SMALLEST_BRAIN_ML = 500.0  # less than this is no adult brain: the network has not understood the scan
+LEAST_COVERAGE, FULL_COVERAGE = 0.3, 0.95  # of the brain, by one sequence
+LEAST_SIGNAL = 0.05  # of the brain's median, relative to the brightest half percent
 USUAL_BRAIN_ML = (850.0, 1800.0)  # parenchyma of adults with room to spare
 CHANNELS = list(Sequence)
 
 Progress = Callable[[str], None]
 
 
-def segment(
-    study: Study, *, model: Path | str | None = None, progress: Progress | None = None
-) -> Segmentation:
+def segment(study: Study, *, model: Path | str | None = None, progress: Progress | None = None) -> Segmentation:
     """Find the lesions of one visit.
 
     ``study`` holds any non-empty subset of FLAIR, T1 and T2, raw or skull-stripped, in any orientation;
@@ -66,32 +65,26 @@ def segment(
         margin_mm=HEAD_MARGIN_MM,
     )
     warnings = list(study.warnings)
-    images = _on_grid(study, aligned, grid, warnings)
+    images, covered = _on_grid(study, aligned, grid, warnings)
     warnings += [f"{s.value}: {text}" for s, a in aligned.items() for text in a.warnings]
 
     clock.begin("find the brain")
     guessed = np.stack([normalise(image, first_guess(image)) for image in images])
     first = run_windows(infer, guessed, window=window, overlap=FIRST_OVERLAP, outputs=outputs)
     parenchyma = largest_piece(_parenchyma(argmax_anatomy(first), network), spacing=grid.spacing[0])
-    warnings += _check_brain(study, parenchyma, grid)
+    _check_brain(study, parenchyma, grid)
 
     clock.begin("segment")
     box = _box(parenchyma, margin=round(BRAIN_MARGIN_MM / grid.spacing[0]))
-    scaled = np.zeros_like(images[(slice(None), *box)])
-    for sequence in study.sequences:
-        channel = CHANNELS.index(sequence)
-        median = brain_median(images[channel], parenchyma)
-        if median > 0:
-            scaled[channel] = normalise(images[channel][box], median)
-        else:
-            warnings.append(f"{sequence.value}: does not cover the brain and was left out")
+    scaled, used = _scaled(study, images, covered, parenchyma, box, warnings)
     overlap = network.recipe.prepare.overlap
-    scores = run_windows(
-        infer, scaled, window=window, overlap=overlap, outputs=outputs, wanted=parenchyma[box]
-    )
+    scores = run_windows(infer, scaled, window=window, overlap=overlap, outputs=outputs, wanted=parenchyma[box])
 
     clock.begin("bring back")
-    probability, labels = _bring_back(scores, box, grid, reference.grid)
+    anatomy = argmax_anatomy(scores)
+    anatomy[~largest_piece(anatomy > 0, spacing=grid.spacing[0])] = 0
+    warnings += _check_brain(study, _parenchyma(anatomy, network), grid)
+    probability, labels = _bring_back(scores[0], anatomy, box, grid, reference.grid)
     if reference.missing is not None:
         probability[reference.missing] = 0.0
 
@@ -101,6 +94,7 @@ def segment(
     )
     return Segmentation(
         study=study,
+        used=used,
         lesions=lesions,
         labels=numbered,
         probability=probability,
@@ -114,18 +108,60 @@ def segment(
     )
 
 
-def _on_grid(study: Study, aligned: dict[Sequence, Alignment], grid: Grid, warnings: list[str]) -> Volume:
-    """All scans on the working grid: (3, i, j, k), zero where a sequence is absent or does not reach."""
+def _on_grid(study: Study, aligned: dict[Sequence, Alignment], grid: Grid, warnings: list[str]) -> tuple[Volume, Mask]:
+    """All scans on the working grid: (3, i, j, k), zero where a sequence is absent or does not reach.
+
+    The mask, of the same shape, tells where each sequence does reach.
+    """
     images = np.zeros((len(CHANNELS), *grid.shape), dtype=np.float32)
+    covered = np.zeros(images.shape, dtype=bool)
     for scan in study:
+        channel = CHANNELS.index(scan.sequence)
         matrix = aligned[scan.sequence].matrix if scan.sequence in aligned else None
         voxels, warning = from_zero(scan.voxels)
         if warning is not None:
             warnings.append(f"{scan.sequence.value}: {warning}")
-        images[CHANNELS.index(scan.sequence)] = resample(
-            voxels, scan.grid, grid, transform=matrix, interpolation="linear"
+        images[channel] = resample(voxels, scan.grid, grid, transform=matrix, interpolation="linear")
+        everywhere = np.ones(scan.grid.shape, dtype=bool)
+        covered[channel] = resample(everywhere, scan.grid, grid, transform=matrix, interpolation="nearest")
+    return np.maximum(images, 0.0, out=images), covered
+
+
+def _scaled(
+    study: Study,
+    images: Volume,
+    covered: Mask,
+    parenchyma: Mask,
+    box: tuple[slice, slice, slice],
+    warnings: list[str],
+) -> tuple[Volume, tuple[Sequence, ...]]:
+    """The scans within ``box``, scaled by the brain's median, and which of them can be used.
+
+    A sequence that shows too little of the brain, or hardly any signal there, is left out with a warning.
+    """
+    scaled = np.zeros_like(images[(slice(None), *box)])
+    used = []
+    for sequence in study.sequences:
+        channel = CHANNELS.index(sequence)
+        share = float(covered[channel][parenchyma].mean())
+        if share < LEAST_COVERAGE:
+            warnings.append(f"{sequence.value}: shows {share:.0%} of the brain and was left out")
+            continue
+        if share < FULL_COVERAGE:
+            warnings.append(f"{sequence.value}: shows only {share:.0%} of the brain")
+        median = brain_median(images[channel], parenchyma & covered[channel])
+        if median < LEAST_SIGNAL * float(np.percentile(images[channel], 99.5)):
+            warnings.append(f"{sequence.value}: has hardly any signal in the brain and was left out")
+            continue
+        scaled[channel] = normalise(images[channel][box], median)
+        used.append(sequence)
+    if not used:
+        raise InputError(
+            "no sequence shows the brain well enough to be used",
+            file=study.reference.file,
+            remedy="give the scan as it came from the scanner, covering the whole brain",
         )
-    return np.maximum(images, 0.0, out=images)
+    return scaled, tuple(used)
 
 
 def _parenchyma(anatomy: Labels, network: Model) -> Mask:
@@ -143,9 +179,7 @@ def _check_brain(study: Study, parenchyma: Mask, grid: Grid) -> list[str]:
             remedy="check that it is a brain scan of the stated sequence that covers the whole head",
         )
     if not USUAL_BRAIN_ML[0] <= volume <= USUAL_BRAIN_ML[1]:
-        return [
-            f"brain volume of {volume:.0f} ml is unusual: part of the brain may be cut off or was not found"
-        ]
+        return [f"brain volume of {volume:.0f} ml is unusual: part of the brain may be cut off or was not found"]
     return []
 
 
@@ -158,16 +192,13 @@ def _box(mask: Mask, margin: int) -> tuple[slice, slice, slice]:
 
 
 def _bring_back(
-    scores: Volume, box: tuple[slice, slice, slice], grid: Grid, target: Grid
-) -> tuple[Volume, NDArray[np.uint8]]:
-    """Lesion probability and anatomy labels on the target grid."""
+    lesion: Volume, anatomy: Labels, box: tuple[slice, slice, slice], grid: Grid, target: Grid
+) -> tuple[Volume, Labels]:
+    """Lesion probability, zero outside the brain, and anatomy labels on the target grid."""
     affine = grid.affine.copy()
     affine[:3, 3] = grid.to_world(np.array([s.start for s in box], dtype=np.float64))
-    part = Grid((scores.shape[1], scores.shape[2], scores.shape[3]), affine)
-    anatomy = argmax_anatomy(scores)
-    anatomy[~largest_piece(anatomy > 0, spacing=grid.spacing[0])] = 0
-    inside = scores[0] * (anatomy > 0)
-    probability = resample(np.ascontiguousarray(inside), part, target, interpolation="linear")
+    part = Grid((anatomy.shape[0], anatomy.shape[1], anatomy.shape[2]), affine)
+    probability = resample(lesion * (anatomy > 0), part, target, interpolation="linear")
     labels = resample(anatomy, part, target, interpolation="nearest")
     return np.clip(probability, 0.0, 1.0), labels
 

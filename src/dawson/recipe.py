@@ -12,10 +12,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from types import UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 from dawson.errors import UsageError
+from dawson.study import Sequence
+
+SHARES = (
+    "healthy",
+    "lesion_centred",
+    "outside_centred",
+    "whole_load",
+    "small_lesions",
+    "stripped",
+    "thick",
+    "first_pass",
+)
 
 
 @dataclass(frozen=True)
@@ -135,30 +146,23 @@ def load_recipe(recipe: str | Path, overrides: Mapping[str, str] | None = None) 
     elif Path(recipe).is_file():
         text = Path(recipe).read_text("utf-8")
     else:
-        names = sorted(
-            p.name.removesuffix(".toml") for p in (resources.files("dawson") / "recipes").iterdir()
-        )
-        raise UsageError(
-            f"there is no recipe {str(recipe)!r}", remedy=f"name a TOML file or one of {', '.join(names)}"
-        )
+        names = sorted(p.name.removesuffix(".toml") for p in (resources.files("dawson") / "recipes").iterdir())
+        raise UsageError(f"there is no recipe {str(recipe)!r}", remedy=f"name a TOML file or one of {', '.join(names)}")
     try:
         content = tomllib.loads(text)
         for key, value in (overrides or {}).items():
             _set(content, key, tomllib.loads(f"value = {value}")["value"])
     except tomllib.TOMLDecodeError as error:
-        raise UsageError(
-            f"recipe {str(recipe)!r} is not valid TOML ({error})", remedy="correct it there"
-        ) from error
+        raise UsageError(f"recipe {str(recipe)!r} is not valid TOML ({error})", remedy="correct it there") from error
     return recipe_from_dict(content)
 
 
 def recipe_from_dict(content: Mapping[str, Any]) -> Recipe:
     """Build a recipe from plain tables, as TOML and a model's card hold them."""
     built: Recipe = _build(Recipe, content, "")
+    _check_ranges(built)
     if len(built.network.widths) != len(built.network.convolutions):
-        raise _bad(
-            "network.convolutions", "has another length than network.widths", "give one number a level"
-        )
+        raise _bad("network.convolutions", "has another length than network.widths", "give one number a level")
     if built.prepare.window % 2 ** (len(built.network.widths) - 1):
         raise _bad("prepare.window", "cannot be halved once a level", "make it a multiple of 2**(levels - 1)")
     return built
@@ -170,10 +174,52 @@ def recipe_to_dict(recipe: Recipe) -> dict[str, Any]:
     return plain
 
 
+def _check_ranges(recipe: Recipe) -> None:
+    """Refuse values that have the right type and no sense."""
+    prepare, optimizer, synthesis = recipe.prepare, recipe.optimizer, recipe.synthesis
+    if prepare.spacing_mm != 1.0:
+        raise _bad(
+            "prepare.spacing_mm",
+            f"is {prepare.spacing_mm}",
+            "leave it at 1.0: label maps are painted at 1 mm",
+        )
+    least_one = {
+        "prepare.window": prepare.window,
+        "network.widths": min(recipe.network.widths, default=0),
+        "network.convolutions": min(recipe.network.convolutions, default=0),
+        "optimizer.batch": optimizer.batch,
+        "optimizer.reuse": optimizer.reuse,
+        "optimizer.steps": optimizer.steps,
+        "optimizer.warm_up_steps": optimizer.warm_up_steps,
+    }
+    for name, number in least_one.items():
+        if number < 1:
+            raise _bad(name, f"is {number}", "give 1 or more")
+    shares = {f"synthesis.{n}": getattr(synthesis, n) for n in SHARES} | {"loss.lambda_": recipe.loss.lambda_}
+    for name, share in shares.items():
+        if not 0 <= share <= 1:
+            raise _bad(name, f"is {share}", "give a share between 0 and 1")
+    if not 0 <= prepare.overlap < 1:
+        raise _bad("prepare.overlap", f"is {prepare.overlap}", "give a share of at least 0 and below 1")
+    for subset, share in synthesis.subsets.items():
+        names = subset.split("+")
+        if not set(names) <= set(Sequence) or len(set(names)) < len(names) or share < 0:
+            raise _bad(
+                "synthesis.subsets",
+                f"holds {subset!r} = {share}",
+                "join flair, t1 and t2 by + and give shares",
+            )
+    if not sum(synthesis.subsets.values()) > 0:
+        raise _bad("synthesis.subsets", "has no share above zero", "give at least one subset a share")
+
+
 def _set(content: dict[str, Any], key: str, value: Any) -> None:
     *tables, last = key.split(".")
     for table in tables:
-        content = content.setdefault(table, {})
+        inner = content.setdefault(table, {})
+        if not isinstance(inner, dict):
+            raise _bad(key, f"lies in {table!r}, which is no table", "name a field that the recipe has")
+        content = inner
     content[last] = value
 
 
@@ -213,8 +259,6 @@ def _value(hint: Any, value: Any, where: str) -> Any:
         if not isinstance(value, Mapping):
             raise _bad(where, f"is {value!r}, not a table", f"write it as [{where}]")
         return {str(k): _value(get_args(hint)[1], v, where) for k, v in value.items()}
-    if origin in (Union, UnionType):
-        return value
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):

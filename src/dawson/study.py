@@ -150,6 +150,7 @@ class Lesion:
 class Segmentation:
     """What dawson found in one study, on the grid of the reference scan.
 
+    ``used`` are the sequences that the network saw: those of the study less any that could not be used.
     ``lesions`` is a lesion mask; ``labels`` numbers its connected lesions as in ``table`` (0 elsewhere);
     ``probability`` is the lesion probability in [0, 1]; ``anatomy`` holds the coarse anatomy labels
     that ``anatomy_names`` explains. ``seconds`` are wall-clock times by step, ``model`` the card of the
@@ -157,6 +158,7 @@ class Segmentation:
     """
 
     study: Study
+    used: tuple[Sequence, ...]
     lesions: Mask
     labels: NDArray[np.int32]
     probability: Volume

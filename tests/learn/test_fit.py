@@ -11,10 +11,11 @@ import torch
 from safetensors.torch import load_file
 
 from dawson.errors import DawsonError, InputError, UsageError
-from dawson.learn.fit import learning_rate, train
+from dawson.learn.anatomy import read_head, read_lesion_map
+from dawson.learn.fit import BLOCK, Patches, learning_rate, train
 from dawson.learn.loss import lesion_weight, loss
 from dawson.network.model import load_model
-from dawson.recipe import Loss, Optimizer
+from dawson.recipe import Loss, Optimizer, load_recipe
 
 TINY = {
     "prepare.window": "32",
@@ -22,7 +23,6 @@ TINY = {
     "network.convolutions": "[1, 1, 1]",
     "optimizer.steps": "20",
     "optimizer.warm_up_steps": "4",
-    "synthesis.exclude_masks": "[]",
 }
 
 
@@ -32,9 +32,7 @@ def run(out: Path, folders: tuple[Path, Path], **options: object) -> Path:
     return train("dawson", out, maps=maps, masks=masks, workers=0, overrides=overrides, **options)  # type: ignore[arg-type]
 
 
-def test_an_interrupted_run_ends_with_the_same_weights(
-    tmp_path: Path, toy_folders: tuple[Path, Path]
-) -> None:
+def test_an_interrupted_run_ends_with_the_same_weights(tmp_path: Path, toy_folders: tuple[Path, Path]) -> None:
     whole = run(tmp_path / "whole", toy_folders)
     run(tmp_path / "parts", toy_folders, steps=7)
     parts = run(tmp_path / "parts", toy_folders, resume=True)
@@ -70,6 +68,52 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path, toy_folders:
     run(tmp_path / "run", toy_folders, steps=1)
     with pytest.raises(UsageError, match="recipe"):
         run(tmp_path / "run", toy_folders, resume=True, overrides={"network.widths": "[4, 8, 12]"})
+
+
+def test_a_run_is_not_resumed_with_another_recipe(tmp_path: Path, toy_folders: tuple[Path, Path]) -> None:
+    run(tmp_path / "run", toy_folders, steps=2)
+    for change in ({"optimizer.seed": "2"}, {"synthesis.exclude_masks": '["one"]'}):
+        with pytest.raises(UsageError, match="another recipe"):
+            run(tmp_path / "run", toy_folders, resume=True, overrides=change)
+    run(tmp_path / "run", toy_folders, resume=True, steps=3, overrides={"optimizer.lr": "1e-5"})
+    with pytest.raises(UsageError, match="3 steps"):
+        run(tmp_path / "run", toy_folders, resume=True, steps=2, overrides={"optimizer.lr": "1e-5"})
+
+
+def test_a_misspelt_excluded_mask_is_no_secret(tmp_path: Path, toy_folders: tuple[Path, Path]) -> None:
+    with pytest.raises(UsageError, match="onee"):
+        run(tmp_path / "run", toy_folders, overrides={"synthesis.exclude_masks": '["onee"]'})
+
+
+def test_patches_are_seen_twice_and_not_kept(toy_folders: tuple[Path, Path]) -> None:
+    maps, masks = toy_folders
+    recipe = load_recipe("dawson", TINY)
+    heads, lesions = [read_head(maps / "toy.nii.gz")], [read_lesion_map(masks / "one.nii.gz")]
+    patches = Patches(heads, lesions, recipe, 0, 4 * BLOCK)
+    seen = [patches[index] for index in range(4 * BLOCK)]
+    for index in (0, BLOCK - 1):
+        assert torch.equal(seen[index][2], seen[index + BLOCK][2].flip(0))
+        assert not torch.equal(seen[index][2], seen[index + 2 * BLOCK][2])
+    assert not patches.kept
+    third = [Patches(heads, lesions, recipe, 0, 600) for _ in range(3)]
+    for index in range(3 * BLOCK * 4):
+        third[index % 3][index]
+    assert all(len(worker.kept) <= BLOCK for worker in third)
+    later = Patches(heads, lesions, recipe, BLOCK + 3, 9)
+    assert all(torch.equal(a, b) for a, b in zip(later[0], seen[BLOCK + 3], strict=True))
+
+
+def test_a_truncated_label_map_is_named(tmp_path: Path, toy_folders: tuple[Path, Path]) -> None:
+    whole = (toy_folders[0] / "toy.nii.gz").read_bytes()
+    (tmp_path / "cut.nii.gz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match=r"cut\.nii\.gz"):
+        read_head(tmp_path / "cut.nii.gz")
+
+
+def test_an_output_that_is_a_file_is_refused(tmp_path: Path, toy_folders: tuple[Path, Path]) -> None:
+    (tmp_path / "run").write_text("")
+    with pytest.raises(UsageError, match="run"):
+        run(tmp_path / "run", toy_folders)
 
 
 def test_empty_folders_and_excluded_masks_are_named(tmp_path: Path, toy_folders: tuple[Path, Path]) -> None:

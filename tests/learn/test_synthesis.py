@@ -31,8 +31,7 @@ def test_a_patch_is_what_the_network_expects(toy_head: Head, toy_lesions: list[L
 
 def test_the_seed_decides_everything(toy_head: Head, toy_lesions: list[LesionMap]) -> None:
     one, same, other = (
-        synthesize([toy_head], toy_lesions, Synthesis(), SIZE, np.random.default_rng(seed))
-        for seed in (3, 3, 4)
+        synthesize([toy_head], toy_lesions, Synthesis(), SIZE, np.random.default_rng(seed)) for seed in (3, 3, 4)
     )
     assert np.array_equal(one.images, same.images)
     assert np.array_equal(one.lesion, same.lesion)
@@ -88,9 +87,7 @@ def test_lesions_are_bright_on_flair_and_t2(toy_head: Head, toy_lesions: list[Le
     assert seen >= 3
 
 
-def test_stripping_leaves_nothing_outside_and_labels_follow(
-    toy_head: Head, toy_lesions: list[LesionMap]
-) -> None:
+def test_stripping_leaves_nothing_outside_and_labels_follow(toy_head: Head, toy_lesions: list[LesionMap]) -> None:
     settings = replace(Synthesis(), stripped=1.0)
     sample = synthesize([toy_head], toy_lesions, settings, SIZE, np.random.default_rng(1), sequences=ALL)
     outside = (sample.images == 0).all(0)

@@ -60,9 +60,7 @@ def flood(mask):
 )
 def test_faces_edges_and_corners_connect(other, count):
     shape = (5, 5, 5)
-    _, _, table = find_lesions(
-        map_of(shape, (1, 1, 1), other), grid_of(shape), threshold=0.5, minimum_mm3=0.0
-    )
+    _, _, table = find_lesions(map_of(shape, (1, 1, 1), other), grid_of(shape), threshold=0.5, minimum_mm3=0.0)
     assert len(table) == count
 
 
@@ -70,9 +68,7 @@ def test_faces_edges_and_corners_connect(other, count):
 @given(seed=st.integers(0, 2**32 - 1), share=st.floats(0.02, 0.3))
 def test_components_are_those_of_a_flood_fill(seed, share):
     mask = np.random.default_rng(seed).random((6, 7, 5)) < share
-    _, labels, table = find_lesions(
-        mask.astype(np.float32), grid_of(mask.shape), threshold=0.5, minimum_mm3=0
-    )
+    _, labels, table = find_lesions(mask.astype(np.float32), grid_of(mask.shape), threshold=0.5, minimum_mm3=0)
     ours = {frozenset(map(tuple, np.argwhere(labels == lesion.id).tolist())) for lesion in table}
     assert ours == flood(mask)
 
@@ -97,9 +93,7 @@ def test_float32_spacing_does_not_cost_a_lesion_its_minimum():
 
 def test_on_thick_slices_a_single_voxel_may_be_a_lesion():
     shape, spacing = (5, 5, 5), (0.9, 0.9, 6.5)
-    _, _, (lesion,) = find_lesions(
-        map_of(shape, (2, 2, 2)), grid_of(shape, spacing), threshold=0.5, minimum_mm3=3.0
-    )
+    _, _, (lesion,) = find_lesions(map_of(shape, (2, 2, 2)), grid_of(shape, spacing), threshold=0.5, minimum_mm3=3.0)
     assert lesion.volume_ml == pytest.approx(0.9 * 0.9 * 6.5 / 1000)
     assert lesion.long_axis_mm == pytest.approx(0.9)
 
@@ -114,9 +108,7 @@ def test_largest_first_and_ties_by_place():
 
 
 def test_the_threshold_itself_counts_and_nan_does_not():
-    probability = np.array(
-        [[[0.5, 0.0, np.nextafter(np.float32(0.5), np.float32(0)), 0.0, np.nan]]], np.float32
-    )
+    probability = np.array([[[0.5, 0.0, np.nextafter(np.float32(0.5), np.float32(0)), 0.0, np.nan]]], np.float32)
     mask, _, _ = find_lesions(probability, grid_of((1, 1, 5)), threshold=0.5, minimum_mm3=0.0)
     assert mask.ravel().tolist() == [True, False, False, False, False]
 
@@ -226,9 +218,7 @@ def test_axis_order_and_direction_of_storage_change_nothing(seed):
             ours.long_axis_mm,
             ours.mean_probability,
             ours.peak_probability,
-        ) == pytest.approx(
-            (theirs.volume_ml, theirs.long_axis_mm, theirs.mean_probability, theirs.peak_probability)
-        )
+        ) == pytest.approx((theirs.volume_ml, theirs.long_axis_mm, theirs.mean_probability, theirs.peak_probability))
 
 
 @settings(max_examples=20, deadline=None)

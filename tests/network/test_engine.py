@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -106,3 +108,20 @@ def test_a_file_that_is_no_network_is_named(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(b"nothing")
     with pytest.raises(ModelError, match=r"model\.onnx"):
         load_engine(tmp_path / "model.onnx")
+
+
+def test_inference_speaks_to_nobody(small_model: Path) -> None:
+    code = (
+        "import sys\n"
+        "calls = []\n"
+        "sys.addaudithook(lambda name, args: calls.append((name, args)) if name.startswith('socket.') else None)\n"
+        "import numpy as np\n"
+        "from pathlib import Path\n"
+        "from dawson.network.engine import load_engine\n"
+        f"infer = load_engine(Path({str(small_model / 'model.onnx')!r}))\n"
+        "infer(np.zeros((3, 32, 32, 32), np.float32))\n"
+        "import time; time.sleep(1)\n"
+        "assert not calls, calls\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

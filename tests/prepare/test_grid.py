@@ -40,9 +40,7 @@ def centred(shape: tuple[int, ...], directions: NDArray[np.float64], centre: NDA
 
 
 @st.composite
-def grids(
-    draw: st.DrawFn, *, shear: float = 0.0, tilt: float = 40.0, sides: tuple[int, int] = (2, 9)
-) -> Grid:
+def grids(draw: st.DrawFn, *, shear: float = 0.0, tilt: float = 40.0, sides: tuple[int, int] = (2, 9)) -> Grid:
     """Any of the 48 orientations, rotated, with unequal spacings and, where asked for, shear."""
     shape = tuple(draw(st.integers(*sides)) for _ in range(3))
     spacing = np.array([draw(st.floats(0.5, 6.0)) for _ in range(3)])
@@ -189,9 +187,9 @@ def test_resample_is_trilinear_interpolation_for_any_affine(source: Grid, target
     index = source.to_index(target.to_world(every_index(target)) @ between[:3, :3].T + between[:3, 3])
     got = resample(voxels, source, target, transform=between, interpolation="linear", outside=-9.0)
     expected = trilinear(voxels, index, -9.0)
-    on_face = (
-        np.abs(np.abs(index - (np.array(source.shape) - 1) / 2) - np.array(source.shape) / 2) < 1e-6
-    ).any(axis=1)  # in or out is a matter of rounding there
+    on_face = (np.abs(np.abs(index - (np.array(source.shape) - 1) / 2) - np.array(source.shape) / 2) < 1e-6).any(
+        axis=1
+    )  # in or out is a matter of rounding there
     assert got.dtype == np.float32
     assert np.abs(got.ravel() - expected)[~on_face].max(initial=0) < 1e-4
 
@@ -244,9 +242,7 @@ def test_a_mask_prepared_and_brought_back_is_the_same_mask(grid: Grid, finest: f
     mask = distance < 0
 
     lo, hi = np.argwhere(mask).min(axis=0) - 2, np.argwhere(mask).max(axis=0) + 3
-    work = working_grid(
-        grid, spacing=spacing, box=(np.maximum(lo, 0), np.minimum(hi, grid.shape)), multiple=8
-    )
+    work = working_grid(grid, spacing=spacing, box=(np.maximum(lo, 0), np.minimum(hi, grid.shape)), multiple=8)
     prepared = resample(mask, grid, work, interpolation="linear")
     back = resample(prepared, work, grid, interpolation="linear") >= 0.5
     assert np.abs(distance[back != mask]).max(initial=0) <= diagonal
@@ -268,9 +264,7 @@ def ellipsoid(grid: Grid, centre: tuple[float, ...], radii: tuple[float, ...]) -
 
 
 def scanner(shape: tuple[int, int, int], *, orientation: int, spacing: tuple[float, ...]) -> Grid:
-    return centred(
-        shape, rotation(np.array([6.0, -4.0, 3.0])) @ ORIENTATIONS[orientation] * spacing, np.zeros(3)
-    )
+    return centred(shape, rotation(np.array([6.0, -4.0, 3.0])) @ ORIENTATIONS[orientation] * spacing, np.zeros(3))
 
 
 @pytest.mark.parametrize("orientation", [0, 11, 29, 42])
@@ -278,9 +272,7 @@ def test_head_box_of_a_stripped_brain_holds_the_brain_tightly(orientation: int) 
     grid = scanner((64, 66, 62), orientation=orientation, spacing=(3.0, 3.0, 3.0))
     rng = np.random.default_rng(3)
     brain = ellipsoid(grid, (5, -10, 8), (66, 82, 62))
-    voxels = np.where(brain, rng.normal(100, 15, grid.shape), rng.normal(-1, 2, grid.shape)).astype(
-        np.float32
-    )
+    voxels = np.where(brain, rng.normal(100, 15, grid.shape), rng.normal(-1, 2, grid.shape)).astype(np.float32)
     lo, hi = head_box(voxels, grid)
     where = np.argwhere(brain)
     assert (lo <= where.min(axis=0)).all()

@@ -49,9 +49,7 @@ def read(file: Path) -> Scan:
 # --- what a good scan holds ---
 
 
-def test_scan_holds_voxels_grid_and_hash(
-    tmp_path: Path, write_head: Write, head: Callable[..., np.ndarray]
-) -> None:
+def test_scan_holds_voxels_grid_and_hash(tmp_path: Path, write_head: Write, head: Callable[..., np.ndarray]) -> None:
     file = write_head(tmp_path / "FLAIR.nii.gz")
     scan = read_scan(str(file), Sequence.T1)
     assert scan.sequence is Sequence.T1 and scan.file == file and scan.warnings == () and scan.missing is None
@@ -77,9 +75,7 @@ def test_gzip_of_several_members_and_zero_padding(tmp_path: Path, write_head: Wr
     assert scan.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
 
 
-def test_frames_of_one_are_dropped(
-    tmp_path: Path, write_head: Write, head: Callable[..., np.ndarray]
-) -> None:
+def test_frames_of_one_are_dropped(tmp_path: Path, write_head: Write, head: Callable[..., np.ndarray]) -> None:
     file = write_head(tmp_path / "a.nii.gz", voxels=head()[..., None, None])
     scan = read(file)
     assert scan.voxels.shape == scan.grid.shape == (24, 28, 24)
@@ -107,9 +103,7 @@ def test_missing_voxels_become_the_smallest_value(
     for index, value in enumerate((np.nan, np.inf, -np.inf, 1e300)):
         voxels[10, 10, 10 + index] = value
     scan = read(write_head(tmp_path / "a.nii.gz", voxels=voxels, dtype=np.float64))
-    assert scan.missing is not None and np.argwhere(scan.missing).tolist() == [
-        [10, 10, k] for k in range(10, 14)
-    ]
+    assert scan.missing is not None and np.argwhere(scan.missing).tolist() == [[10, 10, k] for k in range(10, 14)]
     assert set(scan.voxels[scan.missing]) == {-300.0}
     assert np.isfinite(scan.voxels).all()
     assert scan.warnings[0].startswith("4 voxels (0.025 %)")
@@ -136,9 +130,7 @@ def test_header_is_geometry_alone(tmp_path: Path, write_head: Write) -> None:
     assert int(scan.header["qform_code"]) == int(scan.header["sform_code"]) == 1
 
 
-def test_memory_stays_at_two_copies(
-    tmp_path: Path, write_head: Write, head: Callable[..., np.ndarray]
-) -> None:
+def test_memory_stays_at_two_copies(tmp_path: Path, write_head: Write, head: Callable[..., np.ndarray]) -> None:
     voxels = head((96, 96, 96))
     affine = np.diag([2.0, 2.0, 2.0, 1.0])
     file = write_head(tmp_path / "a.nii.gz", voxels=voxels, affine=affine, dtype=np.float32)
@@ -176,12 +168,8 @@ def test_sform_is_used_where_there_is_no_qform(tmp_path: Path, write_head: Write
     assert scan.grid.affine[0, 3] == 92.0 and scan.warnings == ()
 
 
-@pytest.mark.parametrize(
-    "damage", [{"quatern_b": np.nan}, {"quatern_c": 3e30}, {"quatern_b": 0.9, "quatern_c": 0.9}]
-)
-def test_damaged_qform_beside_a_sform_is_left_out(
-    tmp_path: Path, write_head: Write, damage: dict[str, float]
-) -> None:
+@pytest.mark.parametrize("damage", [{"quatern_b": np.nan}, {"quatern_c": 3e30}, {"quatern_b": 0.9, "quatern_c": 0.9}])
+def test_damaged_qform_beside_a_sform_is_left_out(tmp_path: Path, write_head: Write, damage: dict[str, float]) -> None:
     scan = read(edit(write_head(tmp_path / "a.nii"), **damage))
     assert scan.warnings == ("its qform is damaged, so only the sform is used",)
     assert int(scan.header["qform_code"]) == 0 and np.isfinite(scan.header.get_qform()).all()
@@ -200,8 +188,7 @@ def test_units_are_converted(tmp_path: Path, write_head: Write, code: int, scale
     plain = read(file)
     fields = nib.load(file).header
     scaled = {
-        name: fields[name] * scale
-        for name in ("srow_x", "srow_y", "srow_z", "qoffset_x", "qoffset_y", "qoffset_z")
+        name: fields[name] * scale for name in ("srow_x", "srow_y", "srow_z", "qoffset_x", "qoffset_y", "qoffset_z")
     }
     pixdim = fields["pixdim"].copy()
     pixdim[1:4] *= scale
@@ -240,9 +227,7 @@ def test_no_orientation(tmp_path: Path, write_head: Write) -> None:
 
 
 def test_damaged_qform_alone(tmp_path: Path, write_head: Write) -> None:
-    refused(
-        edit(write_head(tmp_path / "a.nii"), sform_code=0, quatern_b=np.nan), "qform is damaged", "dcm2niix"
-    )
+    refused(edit(write_head(tmp_path / "a.nii"), sform_code=0, quatern_b=np.nan), "qform is damaged", "dcm2niix")
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 3e38])
@@ -268,9 +253,7 @@ def test_impossible_voxel_size(tmp_path: Path, write_head: Write, size: float) -
 
 @pytest.mark.parametrize("dim", [[3, 24, 0, 24], [3, -24, 28, 24], [4, 24, 28, 24, 0]])
 def test_empty_or_negative_dimension(tmp_path: Path, write_head: Write, dim: list[int]) -> None:
-    refused(
-        edit(write_head(tmp_path / "a.nii"), dim=dim + [1] * (8 - len(dim))), "empty or negative", "again"
-    )
+    refused(edit(write_head(tmp_path / "a.nii"), dim=dim + [1] * (8 - len(dim))), "empty or negative", "again")
 
 
 @pytest.mark.parametrize("count", [0, -3, 8, 30000])
@@ -330,9 +313,7 @@ def test_4d(tmp_path: Path, write_head: Write, head: Callable[..., np.ndarray]) 
     ],
 )
 def test_voxels_that_are_no_intensities(tmp_path: Path, dtype: Any, what: str) -> None:
-    nib.save(
-        nib.Nifti1Image(np.zeros((24, 28, 24), dtype), np.diag([8.0, 8.0, 7.0, 1.0])), tmp_path / "a.nii.gz"
-    )
+    nib.save(nib.Nifti1Image(np.zeros((24, 28, 24), dtype), np.diag([8.0, 8.0, 7.0, 1.0])), tmp_path / "a.nii.gz")
     refused(tmp_path / "a.nii.gz", what, "real number a voxel")
 
 
@@ -500,9 +481,7 @@ def test_mask(tmp_path: Path, write_head: Write, head: Callable[..., np.ndarray]
 
 
 def test_label_map(tmp_path: Path, write_head: Write, head: Callable[..., np.ndarray]) -> None:
-    refused(
-        write_head(tmp_path / "a.nii.gz", voxels=head() // 100), "looks like a label map", "the scan itself"
-    )
+    refused(write_head(tmp_path / "a.nii.gz", voxels=head() // 100), "looks like a label map", "the scan itself")
 
 
 @pytest.mark.parametrize(

@@ -50,9 +50,7 @@ def affines(draw: st.DrawFn, shape: tuple[int, int, int]) -> np.ndarray:
     rotation = np.eye(3)
     if length > 0.1:
         rotation = nib.quaternions.quat2mat([w, x, y, z])
-    axes = np.eye(3)[:, list(draw(st.permutations(range(3))))] * draw(
-        st.tuples(*[st.sampled_from([-1.0, 1.0])] * 3)
-    )
+    axes = np.eye(3)[:, list(draw(st.permutations(range(3))))] * draw(st.tuples(*[st.sampled_from([-1.0, 1.0])] * 3))
     affine = np.eye(4)
     affine[:3, :3] = rotation @ axes * (np.array(view) / shape)
     affine[:3, 3] = [draw(st.floats(-500, 500)) for _ in range(3)]
@@ -69,9 +67,7 @@ def test_any_good_scan_comes_back(folder: Path, head: Callable[..., np.ndarray],
     kind = data.draw(st.sampled_from([nib.Nifti1Image, nib.Nifti2Image]))
     codes = data.draw(st.sampled_from([(1, 0), (0, 2), (3, 4), (1, 1)]))
     slope, intercept = data.draw(st.tuples(st.floats(2**-6, 64, width=32), st.floats(-1000, 1000, width=32)))
-    stored = (head(shape, seed=data.draw(st.integers(0, 99))) / (8 if dtype.itemsize == 1 else 1)).astype(
-        dtype
-    )
+    stored = (head(shape, seed=data.draw(st.integers(0, 99))) / (8 if dtype.itemsize == 1 else 1)).astype(dtype)
     header = kind.header_class(endianness=order)
     header.set_data_dtype(dtype)
     image = kind(stored, affine, header)
@@ -115,9 +111,7 @@ def test_truncated_nifti_is_always_refused(folder: Path, plain: bytes, data: st.
 
 @settings(max_examples=250)
 @given(data=st.data())
-def test_flipped_bits_never_give_another_volume(
-    folder: Path, plain: bytes, good: Scan, data: st.DataObject
-) -> None:
+def test_flipped_bits_never_give_another_volume(folder: Path, plain: bytes, good: Scan, data: st.DataObject) -> None:
     packed = bytearray(gzip.compress(plain, data.draw(st.sampled_from([0, 6]))))
     ends = st.integers(0, 25) | st.integers(len(packed) - 10, len(packed) - 1)  # headers and trailer
     for position in data.draw(st.lists(ends | st.integers(0, len(packed) - 1), min_size=1, max_size=3)):

@@ -47,15 +47,11 @@ def test_visit_whose_scans_are_stored_differently(shared_data: Path) -> None:
 @pytest.mark.parametrize("visit", ["ljubljana-26", "mslesseg-P14-T1", "tabriz-104252"])
 def test_visit_folders(shared_data: Path, visit: str) -> None:
     folder = shared_data / "labelled" / visit
-    expected = {
-        s: folder / f"{s.upper()}.nii.gz" for s in Sequence if (folder / f"{s.upper()}.nii.gz").exists()
-    }
+    expected = {s: folder / f"{s.upper()}.nii.gz" for s in Sequence if (folder / f"{s.upper()}.nii.gz").exists()}
     assert find_scans(folder) == expected
 
 
-@pytest.mark.parametrize(
-    "mask", ["labelled/mslesseg-P18-T1/lesion.nii.gz", "longitudinal/ljubljana-01/gt.nii.gz"]
-)
+@pytest.mark.parametrize("mask", ["labelled/mslesseg-P18-T1/lesion.nii.gz", "longitudinal/ljubljana-01/gt.nii.gz"])
 def test_real_mask_is_no_scan(shared_data: Path, mask: str) -> None:
     with pytest.raises(InputError, match="looks like a mask"):
         read_scan(shared_data / mask, Sequence.FLAIR)

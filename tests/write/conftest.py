@@ -40,6 +40,7 @@ def make_segmentation(
     )
     content = {
         "study": Study({Sequence.FLAIR: scan}),
+        "used": (Sequence.FLAIR,),
         "lesions": mask,
         "labels": labels,
         "probability": probability,

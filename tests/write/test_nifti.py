@@ -174,9 +174,7 @@ def test_a_real_oblique_scan_keeps_its_place(make, tmp_path):
     reference, itk = nib.load(file), sitk.ReadImage(file)
     probability = np.zeros(reference.shape, np.float32)
     write(
-        make(
-            shape=reference.shape, affine=reference.affine, header=reference.header, probability=probability
-        ),
+        make(shape=reference.shape, affine=reference.affine, header=reference.header, probability=probability),
         tmp_path / "out",
     )
     ours, theirs = (

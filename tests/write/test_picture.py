@@ -80,9 +80,7 @@ def test_proportions_are_physical(make):
     assert high == pytest.approx(wide, abs=3)
 
 
-@pytest.mark.parametrize(
-    ("slices", "spacing", "tiles"), [(1, 5.0, 1), (7, 5.0, 7), (20, 6.5, 12), (160, 1.0, 12)]
-)
+@pytest.mark.parametrize(("slices", "spacing", "tiles"), [(1, 5.0, 1), (7, 5.0, 7), (20, 6.5, 12), (160, 1.0, 12)])
 def test_number_of_slices(make, slices, spacing, tiles):
     anatomy = np.ones((12, 12, slices), np.uint8)
     probability = np.zeros((12, 12, slices), np.float32)
@@ -102,9 +100,7 @@ def test_slices_hold_lesions_where_they_can(make):
     shape = (12, 12, 160)
     probability = np.zeros(shape, np.float32)
     probability[6, 6, [40, 47, 110]] = 0.9
-    segmentation = make(
-        shape=shape, affine=np.eye(4), probability=probability, anatomy=np.ones(shape, np.uint8)
-    )
+    segmentation = make(shape=shape, affine=np.eye(4), probability=probability, anatomy=np.ones(shape, np.uint8))
     view = picture._view(segmentation)
     chosen = picture._slices(view)
     assert chosen[0] >= 40 and chosen[-1] <= 110
@@ -114,9 +110,7 @@ def test_slices_hold_lesions_where_they_can(make):
 def test_a_lone_lesion_is_seen_in_its_place(make):
     shape = (12, 12, 160)
     probability = one_lesion(shape, (6, 6, 80))
-    segmentation = make(
-        shape=shape, affine=np.eye(4), probability=probability, anatomy=np.ones(shape, np.uint8)
-    )
+    segmentation = make(shape=shape, affine=np.eye(4), probability=probability, anatomy=np.ones(shape, np.uint8))
     chosen = picture._slices(picture._view(segmentation))
     assert len(chosen) == picture.MOST_TILES
     assert 80 in range(chosen[0], chosen[-1])
@@ -125,9 +119,7 @@ def test_a_lone_lesion_is_seen_in_its_place(make):
 @pytest.mark.parametrize("value", [0.0, 7.0])
 def test_a_constant_scan_and_no_brain_still_give_a_picture(make, value):
     shape = (8, 9, 3)
-    segmentation = make(
-        shape=shape, anatomy=np.zeros(shape, np.uint8), probability=np.zeros(shape, np.float32)
-    )
+    segmentation = make(shape=shape, anatomy=np.zeros(shape, np.uint8), probability=np.zeros(shape, np.float32))
     object.__setattr__(segmentation.study.reference, "voxels", np.full(shape, value, np.float32))
     image = overview(segmentation)
     assert image.mode == "RGB"

@@ -242,10 +242,8 @@ def test_a_path_too_long_for_the_system(tmp_path):
 def test_two_sequences(make, tmp_path):
     segmentation = make()
     flair = segmentation.study.reference
-    study = Study(
-        {Sequence.T1: flair.__class__(Sequence.T1, flair.voxels, flair.grid), Sequence.FLAIR: flair}
-    )
-    summary = write(make(study=study, alignment={Sequence.T1: "moved by 2.1 mm"}), tmp_path)
+    study = Study({Sequence.T1: flair.__class__(Sequence.T1, flair.voxels, flair.grid), Sequence.FLAIR: flair})
+    summary = write(make(study=study, used=study.sequences, alignment={Sequence.T1: "moved by 2.1 mm"}), tmp_path)
     assert summary["sequences"] == list(summary["inputs"]) == ["flair", "t1"]
     assert summary["alignment"] == {"t1": "moved by 2.1 mm"}
     assert summary["inputs"]["t1"]["sha256"] is None

@@ -7,6 +7,8 @@ that neither a template nor a registration is needed.
 
 from __future__ import annotations
 
+import hashlib
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,10 +90,8 @@ def _canonical(file: Path) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     try:
         image = nib.as_closest_canonical(nib.load(file))
         data = np.rint(np.asanyarray(image.dataobj)).astype(np.int64)
-    except (OSError, ValueError, nib.filebasedimages.ImageFileError) as error:
-        raise InputError(
-            f"is not a readable NIfTI ({error})", file=file, remedy="replace or leave it out"
-        ) from error
+    except (OSError, EOFError, ValueError, zlib.error, nib.filebasedimages.ImageFileError) as error:
+        raise InputError(f"is not a readable NIfTI ({error})", file=file, remedy="replace or leave it out") from error
     spacing = np.linalg.norm(image.affine[:3, :3], axis=0)
     if data.ndim != 3 or not np.allclose(spacing, 1.0, atol=0.05):
         raise InputError(
@@ -126,6 +126,8 @@ def read_head(file: Path) -> Head:
     affine[:3, 3] += affine[:3, :3] @ low
     to_mni = _index_to_mni(values, file)
     tissue = tissue_of_value()[values]
+    if not (tissue == INDEX["brain-stem"]).any():
+        raise InputError("has no brain-stem (value 16)", file=file, remedy="use a whole-brain label map")
     # CSF around the spinal cord is no part of the brain's fluid: below the brain-stem it counts as muscle.
     lowest = int(np.flatnonzero((tissue == INDEX["brain-stem"]).any(axis=(0, 1)))[0])
     neck = tissue[:, :, : max(lowest - 5, 0)]
@@ -162,13 +164,9 @@ def read_lesion_map(file: Path) -> LesionMap:
     where = np.argwhere(component)
     ids = component[tuple(where.T)]
     sizes = np.bincount(ids, minlength=count + 1)[1:]
-    sums = np.stack(
-        [np.bincount(ids, weights=where[:, axis], minlength=count + 1)[1:] for axis in range(3)], 1
-    )
+    sums = np.stack([np.bincount(ids, weights=where[:, axis], minlength=count + 1)[1:] for axis in range(3)], 1)
     centres: NDArray[np.float64] = np.asarray(sums / sizes[:, None] @ affine[:3, :3].T + affine[:3, 3])
-    return LesionMap(
-        file.name.split(".")[0], component.astype(np.uint8), np.linalg.inv(affine), centres, sizes
-    )
+    return LesionMap(file.name.split(".")[0], component.astype(np.uint8), np.linalg.inv(affine), centres, sizes)
 
 
 def read_heads(files: Iterable[Path], cache: Path | None = None) -> list[Head]:
@@ -179,7 +177,9 @@ def read_heads(files: Iterable[Path], cache: Path | None = None) -> list[Head]:
 def _cached_head(file: Path, cache: Path | None) -> Head:
     if cache is None:
         return read_head(file)
-    stored = cache / f"{file.name.split('.')[0]}-{file.stat().st_size}.npz"
+    # Keyed by what the file and this module hold, so that neither can change unnoticed.
+    content = hashlib.sha256(file.read_bytes() + Path(__file__).read_bytes() + repr(TISSUES).encode())
+    stored = cache / f"{content.hexdigest()[:24]}.npz"
     if stored.exists():
         with np.load(stored, allow_pickle=False) as z:
             return Head(
@@ -238,9 +238,7 @@ def _index_to_mni(values: NDArray[np.int64], file: Path) -> NDArray[np.float64]:
 
 def _distance(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
     image = sitk.GetImageFromArray(mask.astype(np.uint8))
-    distance = sitk.GetArrayFromImage(
-        sitk.SignedMaurerDistanceMap(image, squaredDistance=False, useImageSpacing=False)
-    )
+    distance = sitk.GetArrayFromImage(sitk.SignedMaurerDistanceMap(image, squaredDistance=False, useImageSpacing=False))
     return np.clip(distance / DISTANCE_STEP_MM, 0, 255).astype(np.uint8)
 
 

@@ -35,9 +35,7 @@ def save(
     partial.replace(file)
 
 
-def restore(
-    file: Path, network: nn.Module, average: dict[str, Tensor], optimizer: torch.optim.Optimizer
-) -> int:
+def restore(file: Path, network: nn.Module, average: dict[str, Tensor], optimizer: torch.optim.Optimizer) -> int:
     """Load a checkpoint into network, average and optimizer; returns the step it was written after."""
     try:
         with safe_open(file, "pt") as stored:

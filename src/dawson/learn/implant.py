@@ -97,7 +97,9 @@ def implant(
     contrast[0] = hole[0] = 0.0
     soft = blur_matrix(size, rng.uniform(0.3, 0.8))
     softly = (soft, soft, soft)
-    return Implant((component > 0).float(), along_axes(contrast[component], softly), along_axes(hole[component], softly))
+    return Implant(
+        (component > 0).float(), along_axes(contrast[component], softly), along_axes(hole[component], softly)
+    )
 
 
 def _real(where: Tensor, lesions: LesionMap, mni: NDArray[np.float64]) -> Tensor:
@@ -143,9 +145,7 @@ def _add_own(
         rotation, _ = np.linalg.qr(rng.normal(size=(3, 3)))
         reach = int(np.ceil(axes.max() * 1.3)) + 1
         low, high = np.maximum(at - reach, 0), np.minimum(at + reach + 1, size)
-        grid = np.stack(
-            np.meshgrid(*[np.arange(a, b) for a, b in zip(low, high, strict=True)], indexing="ij"), -1
-        )
+        grid = np.stack(np.meshgrid(*[np.arange(a, b) for a, b in zip(low, high, strict=True)], indexing="ij"), -1)
         local = (grid - at - rng.uniform(-0.5, 0.5, 3)) @ rotation / axes
         length = np.linalg.norm(local, axis=-1)
         bumps = rng.normal(0, 1, 3) * 2

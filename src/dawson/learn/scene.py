@@ -91,9 +91,7 @@ def draw_scene(
         outer = rng.uniform(0, 1)  # CSF outside the ventricles often flows less
         flow = torch.where(tissue == INDEX["other CSF"], outer * flow, flow)
     fat = torch.sigmoid(3 * (field(8) + rng.uniform(-1.5, 1.5)))
-    return Scene(
-        tissue, lesion, glow * white, cortex.clamp(min=0.5), plexus, flow, fat, field(10) + 0.5 * fine
-    )
+    return Scene(tissue, lesion, glow * white, cortex.clamp(min=0.5), plexus, flow, fat, field(10) + 0.5 * fine)
 
 
 def paint(scene: Scene, means: NDArray[np.float64], sequence: Sequence, rng: np.random.Generator) -> Tensor:

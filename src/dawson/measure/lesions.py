@@ -155,17 +155,11 @@ def _farthest(world: NDArray[np.float64]) -> float:
     return best
 
 
-def _check(
-    probability: Volume, grid: Grid, threshold: float, minimum_mm3: float, within: Mask | None
-) -> None:
+def _check(probability: Volume, grid: Grid, threshold: float, minimum_mm3: float, within: Mask | None) -> None:
     if not 0.0 < threshold <= 1.0:
-        raise UsageError(
-            f"the lesion threshold is {threshold}", remedy="give one that is above 0 and at most 1"
-        )
+        raise UsageError(f"the lesion threshold is {threshold}", remedy="give one that is above 0 and at most 1")
     if not minimum_mm3 >= 0.0:
-        raise UsageError(
-            f"the minimum lesion volume is {minimum_mm3} mm³", remedy="give 0 or a positive number"
-        )
+        raise UsageError(f"the minimum lesion volume is {minimum_mm3} mm³", remedy="give 0 or a positive number")
     for name, array in (("probability map", probability), ("mask of allowed voxels", within)):
         if array is not None and array.shape != grid.shape:
             raise UsageError(

@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import itertools
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import openvino
 from numpy.typing import NDArray
 
 from dawson.errors import ModelError
 from dawson.study import Mask, Volume
+
+# OpenVINO's Python package reports its use over the network when it is imported. A scan's computer must not
+# speak to anyone unasked: where its reporting module cannot be imported, OpenVINO does without.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+import openvino  # noqa: E402
 
 Infer = Callable[[Volume], Volume]
 
@@ -39,9 +44,7 @@ def load_engine(file: Path) -> Infer:
             },
         )
     except RuntimeError as error:
-        raise ModelError(
-            "cannot be run by OpenVINO", file=file, remedy="install or train the model again"
-        ) from error
+        raise ModelError("cannot be run by OpenVINO", file=file, remedy="install or train the model again") from error
     request = compiled.create_infer_request()
 
     def infer(images: Volume) -> Volume:

@@ -2,7 +2,7 @@
 
 The card carries the recipe (so that scans are prepared as they were in training), the threshold and the
 minimum lesion size, the meaning of the anatomy labels, what the model was trained on, its measured
-accuracy, and the SHA-256 of both weight files, which are checked whenever the model is loaded.
+accuracy, and the SHA-256 of both weight files; that of the ONNX file is checked whenever it is loaded.
 """
 
 from __future__ import annotations
@@ -47,7 +47,6 @@ class Model:
             "sha256": self.card["sha256"][ONNX],
             "threshold": self.threshold,
             "minimum_lesion_mm3": self.minimum_mm3,
-            "connectivity": 26,
             "accuracy": self.card.get("accuracy"),
             "trained_on": self.card.get("data"),
         }
@@ -67,6 +66,7 @@ def load_model(folder: Path | str | None = None) -> Model:
         card = json.loads((where / CARD).read_text("utf-8"))
         recipe = recipe_from_dict(card["recipe"])
         wanted = card["sha256"][ONNX]
+        _ = card["name"], card["version"], card["parenchyma"]
         model = Model(
             where,
             card,
@@ -77,9 +77,7 @@ def load_model(folder: Path | str | None = None) -> Model:
         )
         found = sha256(where / ONNX)
     except OSError as error:
-        raise ModelError(
-            f"cannot be read ({error.strerror})", file=error.filename or where, remedy=remedy
-        ) from error
+        raise ModelError(f"cannot be read ({error.strerror})", file=error.filename or where, remedy=remedy) from error
     except (ValueError, KeyError, TypeError, AttributeError, DawsonError) as error:
         raise ModelError(f"is not a model card ({error})", file=where / CARD, remedy=remedy) from error
     if found != wanted:

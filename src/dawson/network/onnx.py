@@ -83,9 +83,7 @@ def to_onnx(
         x = graph.node("Concat", [x, skips[level]], f"skip.{step}", axis=1)
         for unit in range(network.convolutions[level]):
             x = graph.unit(x, f"merge.{step}.{unit}", 1)
-    x = graph.node(
-        "Conv", [x, graph.weight("head.weight"), graph.weight("head.bias")], "head", kernel_shape=[1] * 3
-    )
+    x = graph.node("Conv", [x, graph.weight("head.weight"), graph.weight("head.bias")], "head", kernel_shape=[1] * 3)
     graph.initializers.append(numpy_helper.from_array(np.array([1, outputs - 1], dtype=np.int64), "split"))
     graph.nodes.append(helper.make_node("Split", [x, "split"], ["lesion", "anatomy"], name="heads", axis=1))
     lesion = graph.node("Sigmoid", ["lesion"], "lesion.probability")

@@ -59,9 +59,7 @@ def reorient(array: NDArray[Any], source: Grid, target: Grid) -> NDArray[Any]:
             to_source[axis, 3] = source.shape[axis] - 1 if flip else 0
         if Grid(shape=view.shape, affine=source.affine @ to_source).same_as(target):
             return view
-    raise InputError(
-        "the two grids are not orientations of one lattice", remedy="resample between them instead"
-    )
+    raise InputError("the two grids are not orientations of one lattice", remedy="resample between them instead")
 
 
 def working_grid(

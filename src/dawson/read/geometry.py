@@ -55,9 +55,7 @@ def read_geometry(
     affine = sform if sform is not None else qform
     if affine is None:
         damaged = int(clean["qform_code"]) > 0
-        finding = (
-            "its qform is damaged" if damaged else "it has no orientation (neither sform nor qform code)"
-        )
+        finding = "its qform is damaged" if damaged else "it has no orientation (neither sform nor qform code)"
         remedy = f"{CONVERT_AGAIN}, or set its sform if you know which side is left"
         raise InputError(finding, remedy=remedy, file=file)
     grid = Grid(shape, affine)

@@ -66,9 +66,7 @@ def read_header(source: Source) -> tuple[Any, Layout]:
     header, length = _parse(source)
     file = source.file
     slope, intercept = _scaling(header, file)
-    layout = Layout(
-        _shape(header, file), _dtype(header, file), _start(header, length, file), slope, intercept
-    )
+    layout = Layout(_shape(header, file), _dtype(header, file), _start(header, length, file), slope, intercept)
     if layout.start + layout.size > source.capacity:
         raise too_short(layout, file)
     source.take(layout.start - length)  # extensions may hold a DICOM header with a name in it: never parsed
@@ -131,9 +129,7 @@ def _shape(header: Any, file: Path) -> tuple[int, int, int]:
 def _dtype(header: Any, file: Path) -> np.dtype[Any]:
     code = int(header["datatype"])
     if code not in READ:
-        finding = (
-            f"its voxels hold {REFUSED.get(code, f'an unknown data type (code {code})')}, not intensities"
-        )
+        finding = f"its voxels hold {REFUSED.get(code, f'an unknown data type (code {code})')}, not intensities"
         raise InputError(finding, remedy="save it with one integer or real number a voxel", file=file)
     return np.dtype(READ[code]).newbyteorder(header.endianness)
 

@@ -14,7 +14,7 @@ T2 = re.compile(f"{PLANES}t2{WEIGHTED}")
 ENTITY = re.compile("(sub|ses|run|rec|space|res|dir|echo)-")  # of BIDS, with values that name no sequence
 
 RESULT = re.compile(
-    r".*(mask|lesion|segment|brain|anatomy|probab|consensus).*"
+    r".*(mask|lesion|segment|anatomy|probab|consensus).*"
     r"|([ad]?seg|aparc|labels?|prob(seg)?|gt|rois?|manual|(t[12])?maps?|[gw]m|csf|pve|atlas|warp|jacobian"
     r"|bias(field)?|diff|ratio)\d*"
 )

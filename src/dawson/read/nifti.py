@@ -71,9 +71,7 @@ def _check_name(file: Path) -> None:
         raise InputError("there is no such file", remedy="check the path", file=file) from None
     except (OSError, ValueError) as problem:  # ValueError: a null byte in the path
         reason = getattr(problem, "strerror", None) or "this cannot be a path"
-        raise InputError(
-            f"the file cannot be reached ({reason})", remedy="check the path", file=file
-        ) from None
+        raise InputError(f"the file cannot be reached ({reason})", remedy="check the path", file=file) from None
     if stat.S_ISDIR(mode):
         remedy = "give the .nii.gz file of one sequence, or the folder of the visit as such"
         raise InputError("this is a folder, not a scan", remedy=remedy, file=file)

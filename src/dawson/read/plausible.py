@@ -60,9 +60,7 @@ def mend(voxels: Volume, *, file: Path) -> tuple[Mask | None, tuple[str, ...]]:
         raise InputError(finding, remedy="export the scan again", file=file)
     voxels[missing] = voxels.min(where=~missing, initial=np.inf)
     share = 100.0 * count / voxels.size
-    return missing, (
-        f"{count} voxels ({share:.2g} %) are NaN, infinite or absurdly large and count as missing",
-    )
+    return missing, (f"{count} voxels ({share:.2g} %) are NaN, infinite or absurdly large and count as missing",)
 
 
 def check_content(voxels: Volume, grid: Grid, *, file: Path) -> None:

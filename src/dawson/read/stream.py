@@ -98,9 +98,7 @@ def open_source(file: Path) -> Iterator[Source]:
             size = raw.seek(0, io.SEEK_END)
             raw.seek(0)
             if start[128:] == DICOM_MAGIC:
-                raise InputError(
-                    "this is a DICOM file, which dawson does not read yet", remedy=TO_NIFTI, file=file
-                )
+                raise InputError("this is a DICOM file, which dawson does not read yet", remedy=TO_NIFTI, file=file)
             hashed = _HashedFile(raw)
             plain = io.BufferedReader(hashed, CHUNK)
             if start.startswith(GZIP_MAGIC):
@@ -109,9 +107,7 @@ def open_source(file: Path) -> Iterator[Source]:
             else:
                 yield Source(file, plain, size, hashed.hash)
     except EOFError:
-        raise InputError(
-            "its gzip data ends early: the file is truncated", remedy=COPY_AGAIN, file=file
-        ) from None
+        raise InputError("its gzip data ends early: the file is truncated", remedy=COPY_AGAIN, file=file) from None
     except (zlib.error, gzip.BadGzipFile):
         finding = "its gzip data is damaged (decompression or its checksum fails)"
         raise InputError(finding, remedy=COPY_AGAIN, file=file) from None

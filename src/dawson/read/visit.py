@@ -85,9 +85,7 @@ def _sort_folder(folder: Path) -> tuple[dict[Sequence, Path], tuple[str, ...]]:
     except (OSError, ValueError) as problem:  # ValueError: a null byte in the path
         reason = getattr(problem, "strerror", None) or "this cannot be a path"
         finding = f"the folder cannot be read ({reason})"
-        raise InputError(
-            finding, remedy="check the path and the permission to read it", file=folder
-        ) from None
+        raise InputError(finding, remedy="check the path and the permission to read it", file=folder) from None
     scans: dict[Sequence, Path] = {}
     for sequence in Sequence:
         files = [file for file, kind in told.items() if kind is sequence]
@@ -98,7 +96,8 @@ def _sort_folder(folder: Path) -> tuple[dict[Sequence, Path], tuple[str, ...]]:
         if files:
             scans[sequence] = files[0]
     worth_saying = (NotUsed.CONTRAST, NotUsed.OTHER, NotUsed.SEVERAL)
-    left_out = (f"{file.name} is not used ({kind})" for file, kind in told.items() if kind in worth_saying)
+    # Without their names: those may name the patient, and remarks are kept with the results.
+    left_out = (f"another scan in the folder is not used ({kind})" for kind in told.values() if kind in worth_saying)
     return scans, tuple(left_out)
 
 

@@ -105,8 +105,7 @@ def _slices(view: _View) -> list[int]:
     # Only the middle half of a share is chosen from, or the best slices of two shares may be neighbours.
     middles = [share[len(share) // 4 : len(share) - len(share) // 4] for share in shares]
     return [
-        int(middle[area[middle].argmax()] if area[middle].any() else middle[len(middle) // 2])
-        for middle in middles
+        int(middle[area[middle].argmax()] if area[middle].any() else middle[len(middle) // 2]) for middle in middles
     ]
 
 
@@ -120,9 +119,7 @@ def _window(view: _View) -> tuple[float, float]:
 def _tile(image: Float, lesions: Mask, size: tuple[int, int], low: float, high: float) -> Image.Image:
     grey = np.rint(np.clip((image - low) / (high - low), 0, 1) * 255).astype(np.uint8)
     tile = Image.fromarray(_seen(grey)).resize(size, Image.Resampling.BICUBIC).convert("RGB")
-    inside = (
-        np.array(Image.fromarray(_seen(lesions.astype(np.uint8))).resize(size, Image.Resampling.NEAREST)) > 0
-    )
+    inside = np.array(Image.fromarray(_seen(lesions.astype(np.uint8))).resize(size, Image.Resampling.NEAREST)) > 0
     grown = inside
     for _ in range(OUTLINE_PIXELS):
         near = np.pad(grown, 1)

@@ -46,7 +46,7 @@ def summarise(segmentation: Segmentation) -> dict[str, Any]:
         "lesion_load_ml": round(segmentation.load_ml, 6),
         "largest_lesion_ml": round(max(volumes, default=0.0), 6),
         "reference": study.reference.sequence.value,
-        "sequences": [sequence.value for sequence in study.sequences],
+        "sequences": [sequence.value for sequence in segmentation.used],
         "inputs": {scan.sequence.value: _input(scan) for scan in study},
         "alignment": {s.value: _anonymous(text, segmentation) for s, text in segmentation.alignment.items()},
         "model": {field: told for field, told in card.items() if field not in (*RULE, "connectivity")},
