@@ -72,7 +72,7 @@ class Grid:
 
     def to_index(self, world: Float) -> NDArray[np.float64]:
         """Voxel coordinates (..., 3), not rounded, of world coordinates (..., 3) in RAS+ mm."""
-        return _transformed(world, np.linalg.inv(self.affine))
+        return _transformed(world, np.asarray(np.linalg.inv(self.affine), np.float64))
 
     def same_as(self, other: Grid, *, tolerance: float = 1e-3) -> bool:
         """Whether both lattices have one shape and all corners closer than ``tolerance`` mm."""

@@ -103,7 +103,7 @@ def align(moving: Scan, reference: Scan) -> Alignment:
     except RuntimeError:  # ITK: the heads do not overlap
         return _kept(before, "registration found no overlap between the scans")
     after = similarity(found)
-    matrix: Matrix = np.linalg.inv(found) if swapped else found
+    matrix: Matrix = np.asarray(np.linalg.inv(found), np.float64) if swapped else found
     shift, angle = _extent(found, fixed.centre)
     moved = f"{shift:.1f} mm and {angle:.1f} degrees"
     if shift > MAX_MM or angle > MAX_DEGREES:

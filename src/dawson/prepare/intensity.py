@@ -23,7 +23,7 @@ def from_zero(voxels: Volume) -> tuple[Volume, str | None]:
     if lowest >= 0:
         return voxels, None
     negative = np.count_nonzero(voxels < 0)
-    if negative < NEGATIVE_SHARE * max(np.count_nonzero(voxels), 1):
+    if negative < NEGATIVE_SHARE * np.count_nonzero(voxels):
         return voxels, None  # ringing of an interpolation, say
     if np.count_nonzero(voxels == lowest) > 0.05 * voxels.size:
         return voxels - np.float32(lowest), "was standardised; its background was set back to zero"
