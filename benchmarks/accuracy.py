@@ -18,6 +18,7 @@ import numpy as np
 
 import dawson
 from dawson.measure.lesions import find_lesions
+from dawson.network.model import load_model, sha256
 from dawson.prepare.grid import reorient
 from dawson.write.picture import overview
 
@@ -98,7 +99,8 @@ def main() -> None:
             dice, f1 = (np.mean([r[k] for r in chosen]) for k in ("dice", "f1"))
             print(f"mean of {len(chosen)} cases, {subset}: Dice {dice:.3f}, F1 {f1:.3f}")
     if options.json:
-        options.json.write_text(json.dumps(rows, indent=2) + "\n", "utf-8")
+        report = {"model_sha256": sha256(load_model(options.model).onnx), "rows": rows}
+        options.json.write_text(json.dumps(report, indent=2) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

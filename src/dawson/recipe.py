@@ -41,6 +41,11 @@ class Prepare:
     """Share of a window that its neighbour sees again, in inference."""
 
 
+INPUTS = 3  # channels: FLAIR, T1, T2
+SLOPE = 0.01  # of the leaky ReLU
+EPSILON = 1e-5  # of the instance normalisation
+
+
 @dataclass(frozen=True)
 class Network:
     """The U-Net: channels by level, and convolutions by level on either side."""

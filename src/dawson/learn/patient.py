@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from dawson.learn.anatomy import Head, LesionMap
 from dawson.learn.synthesis import synthesize
+from dawson.learn.tissues import INDEX
 from dawson.prepare.grid import resample
 from dawson.recipe import Synthesis
 from dawson.study import Grid, Sequence
@@ -61,7 +62,8 @@ def write_patient(
         rotation_degrees=3.0,
         contrast=(0.7, 1.1),
     )
-    brain = np.argwhere(np.isin(head.tissue, [1, 2]))
+    cerebrum = [INDEX["cerebral white matter"], INDEX["cerebral cortex"]]
+    brain = np.argwhere(np.isin(head.tissue, cerebrum))
     centre = brain.mean(axis=0) + [0.0, 0.0, -25.0]
     sample = synthesize([head], lesion_maps, calm, SIDE, rng, sequences=tuple(Sequence), centre=centre)
     fine = Grid((SIDE, SIDE, SIDE), _centred(np.eye(3), SIDE))
@@ -88,9 +90,15 @@ def _centred(linear: NDArray[np.float64], side: int) -> NDArray[np.float64]:
 
 def _cut(volume: NDArray[np.float32], fine: Grid, protocol: Protocol) -> tuple[NDArray[np.float32], Grid]:
     """Average to slices and sample a moved patient on a grid stored L, A, S as many scanners do."""
-    box = max(round(protocol.slice_mm), 1)
-    slabs = np.stack([np.roll(volume, s - box // 2, axis=2) for s in range(box)])
-    thick = np.asarray(slabs.mean(axis=0, dtype=np.float32))
+    reach = int(np.ceil((protocol.slice_mm - 1) / 2))
+    away = np.arange(-reach, reach + 1)
+    weights = np.clip(
+        protocol.slice_mm / 2 + 0.5 - np.abs(away), 0, 1
+    )  # a box; its ends count as far as they lie in it
+    slabs = [
+        np.roll(volume, int(s), axis=2) * np.float32(w) for s, w in zip(away, weights / weights.sum(), strict=True)
+    ]
+    thick = np.asarray(np.sum(slabs, axis=0, dtype=np.float32))
     count = int(SIDE // protocol.slice_mm)
     shape = (int(170 / protocol.in_plane_mm), int(214 / protocol.in_plane_mm), count)
     linear = np.diag([-protocol.in_plane_mm, protocol.in_plane_mm, protocol.slice_mm])

@@ -15,12 +15,10 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from dawson.recipe import Network
+from dawson.recipe import EPSILON, INPUTS, SLOPE, Network
 
 OPSET = 17
 IR_VERSION = 9
-SLOPE = 0.01  # of the leaky ReLU, as in unet.py, which may not be imported without torch
-EPSILON = 1e-5  # of the instance normalisation, likewise
 
 
 class _Graph:
@@ -94,7 +92,7 @@ def to_onnx(
         helper.make_graph(
             graph.nodes,
             "dawson",
-            [helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, 3, *cube])],
+            [helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, INPUTS, *cube])],
             [helper.make_tensor_value_info("scores", TensorProto.FLOAT, [1, outputs, *cube])],
             graph.initializers,
         ),

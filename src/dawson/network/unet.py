@@ -11,11 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dawson.recipe import Network
-
-SLOPE = 0.01  # of the leaky ReLU
-EPSILON = 1e-5  # of the instance normalisation
-INPUTS = 3  # FLAIR, T1, T2
+from dawson.recipe import EPSILON, INPUTS, SLOPE, Network
 
 
 class InstanceNorm(nn.Module):

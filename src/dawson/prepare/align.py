@@ -123,7 +123,7 @@ def _kept(before: float, why: str) -> Alignment:
 
 def _view(scan: Scan, spacing: float) -> _View:
     box = head_box(scan.voxels, scan.grid)
-    grid = working_grid(scan.grid, spacing=spacing, box=box, margin_mm=6.0)
+    grid = working_grid(scan.grid, spacing=spacing, box=box)
     voxels = resample(scan.voxels, scan.grid, grid, interpolation="linear")
     voxels = np.clip(voxels, *np.percentile(voxels, (0.5, 99.5)))
     # The head with its dark inner parts and a rim of air: smoothed so widely that holes close.
