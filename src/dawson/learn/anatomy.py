@@ -166,13 +166,8 @@ def read_lesion_map(file: Path) -> LesionMap:
     sizes = np.bincount(ids, minlength=count + 1)[1:]
     sums = np.stack([np.bincount(ids, weights=where[:, axis], minlength=count + 1)[1:] for axis in range(3)], 1)
     centres: NDArray[np.float64] = np.asarray(sums / sizes[:, None] @ affine[:3, :3].T + affine[:3, 3])
-    return LesionMap(
-        file.name.split(".")[0],
-        component.astype(np.uint8),
-        np.asarray(np.linalg.inv(affine), dtype=np.float64),
-        centres,
-        sizes,
-    )
+    from_mni: NDArray[np.float64] = np.asarray(np.linalg.inv(affine), dtype=np.float64)
+    return LesionMap(file.name.split(".")[0], component.astype(np.uint8), from_mni, centres, sizes)
 
 
 def read_heads(files: Iterable[Path], cache: Path | None = None) -> list[Head]:

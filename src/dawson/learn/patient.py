@@ -92,12 +92,9 @@ def _cut(volume: NDArray[np.float32], fine: Grid, protocol: Protocol) -> tuple[N
     """Average to slices and sample a moved patient on a grid stored L, A, S as many scanners do."""
     reach = int(np.ceil((protocol.slice_mm - 1) / 2))
     away = np.arange(-reach, reach + 1)
-    weights = np.clip(
-        protocol.slice_mm / 2 + 0.5 - np.abs(away), 0, 1
-    )  # a box; its ends count as far as they lie in it
-    slabs = [
-        np.roll(volume, int(s), axis=2) * np.float32(w) for s, w in zip(away, weights / weights.sum(), strict=True)
-    ]
+    weights = np.clip(protocol.slice_mm / 2 + 0.5 - np.abs(away), 0, 1)  # a box, its ends in part
+    weights /= weights.sum()
+    slabs = [np.roll(volume, int(s), axis=2) * np.float32(w) for s, w in zip(away, weights, strict=True)]
     thick = np.asarray(np.sum(slabs, axis=0, dtype=np.float32))
     count = int(SIDE // protocol.slice_mm)
     shape = (int(170 / protocol.in_plane_mm), int(214 / protocol.in_plane_mm), count)
