@@ -9,13 +9,13 @@ that brain scaled by its median, which neither scalp nor lesion load can move.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import numpy as np
 
 from dawson.errors import InputError
-from dawson.measure.brain import largest_piece
+from dawson.measure.brain import find_brain
 from dawson.measure.lesions import find_lesions
 from dawson.network.engine import argmax_anatomy, load_engine, run_windows
 from dawson.network.model import Model, load_model
@@ -71,7 +71,7 @@ def segment(study: Study, *, model: Path | str | None = None, progress: Progress
     clock.begin("find the brain")
     guessed = np.stack([normalise(image, first_guess(image)) for image in images])
     first = run_windows(infer, guessed, window=window, overlap=FIRST_OVERLAP, outputs=outputs)
-    parenchyma = largest_piece(_parenchyma(argmax_anatomy(first), network), spacing=grid.spacing[0])
+    parenchyma = _among(_one_brain(argmax_anatomy(first), network, grid), network.card["parenchyma"], network)
     _check_brain(study, parenchyma, grid)
 
     clock.begin("segment")
@@ -81,9 +81,8 @@ def segment(study: Study, *, model: Path | str | None = None, progress: Progress
     scores = run_windows(infer, scaled, window=window, overlap=overlap, outputs=outputs, wanted=parenchyma[box])
 
     clock.begin("bring back")
-    anatomy = argmax_anatomy(scores)
-    anatomy[~largest_piece(anatomy > 0, spacing=grid.spacing[0])] = 0
-    warnings += _check_brain(study, _parenchyma(anatomy, network), grid)
+    anatomy = _one_brain(argmax_anatomy(scores), network, grid)
+    warnings += _check_brain(study, _among(anatomy, network.card["parenchyma"], network), grid)
     probability, labels = _bring_back(scores[0], anatomy, box, grid, reference.grid)
     if reference.missing is not None:
         probability[reference.missing] = 0.0
@@ -164,9 +163,15 @@ def _scaled(
     return scaled, tuple(used)
 
 
-def _parenchyma(anatomy: Labels, network: Model) -> Mask:
-    wanted = network.card["parenchyma"]
-    return np.isin(anatomy, [value for value, name in network.anatomy_names.items() if name in wanted])
+def _among(anatomy: Labels, names: Collection[str], network: Model) -> Mask:
+    """Where the anatomy is one of the named ones."""
+    return np.isin(anatomy, [value for value, name in network.anatomy_names.items() if name in names])
+
+
+def _one_brain(anatomy: Labels, network: Model, grid: Grid) -> Labels:
+    """The anatomy, zero wherever it is no part of the one brain."""
+    core = _among(anatomy, network.card["core"], network)
+    return anatomy * find_brain(anatomy > 0, core, spacing=grid.spacing[0])
 
 
 def _check_brain(study: Study, parenchyma: Mask, grid: Grid) -> list[str]:

@@ -67,7 +67,7 @@ class Loss:
     small_lesion_weight: float = 4.0
     """Extra weight in the BCE of lesion voxels that have little lesion around them."""
     anatomy: float = 1.0
-    anatomy_weights: tuple[float, ...] = (0.6, 3.0, 1.2, 1.0, 2.0, 0.8, 1.3, 3.0)
+    anatomy_weights: tuple[float, ...] = (1.2, 3.0, 1.2, 1.0, 2.0, 0.8, 1.3, 3.0)
     """By class from outside to brain-stem: the small ones would else be left out for long."""
 
 
@@ -105,14 +105,14 @@ class Synthesis:
     )
     healthy: float = 0.25
     lesion_centred: float = 0.6
-    outside_centred: float = 0.3
+    outside_centred: float = 0.5
     whole_load: float = 0.4
     """Share of samples that keep all lesions of the mask; the others keep a random share of them."""
     small_lesions: float = 0.6
     small_lesion_count: float = 5.0
     small_lesion_radius_mm: float = 2.0
     contrast: tuple[float, float] = (0.45, 1.15)
-    stripped: float = 0.45
+    stripped: float = 0.4
     thick: float = 0.5
     thickest_mm: float = 8.0
     noise: tuple[float, float] = (0.01, 0.09)

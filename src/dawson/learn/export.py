@@ -45,6 +45,7 @@ def export(weights: Mapping[str, Tensor], recipe: Recipe, folder: Path, facts: M
         "connectivity": 26,
         "anatomy": {str(int(value)): name for value, name in NAMES.items()},
         "parenchyma": [NAMES[value] for value in PARENCHYMA],
+        "core": [NAMES[value] for value in PARENCHYMA if value != Anatomy.CORTEX],
         "parameters": int(sum(np.prod(a.shape) for a in arrays.values())),
         "recipe": recipe_to_dict(recipe),
         "sha256": {name: sha256(folder / name) for name in (ONNX, SAFETENSORS)},

@@ -7,20 +7,26 @@ import SimpleITK as sitk
 
 from dawson.study import Mask
 
-BRIDGE_MM = 2.0  # strips thinner than twice this, such as scalp taken for cortex, do not connect
-REGROW_MM = 3.0  # what the opening took from gyri and cerebellum comes back from the mask itself
+BRIDGE_MM = 2.0  # strips thinner than twice this do not connect
+REACH_MM = 8.0  # cortex and the fluid on it lie this near to white matter; scalp lies farther out
 
 
-def largest_piece(mask: Mask, *, spacing: float) -> Mask:
-    """The largest connected piece of a mask (i, j, k) on an isotropic grid of ``spacing`` mm.
+def find_brain(candidates: Mask, core: Mask, *, spacing: float) -> Mask:
+    """What belongs to the brain, of all that may.
 
-    The mask is opened with a ball first, so that thin bridges do not count as connection; the largest
-    piece of what is left is grown again within the mask. All false where nothing survives the opening.
+    ``core`` (i, j, k) marks what lies inside of cortex and fluid: white matter, deep grey matter, cerebellum and
+    brain-stem. Its largest connected piece, thin bridges cut, is taken for the inside of the one brain;
+    ``candidates`` (i, j, k) near to it are the brain. Scalp or neck muscle that was taken for cortex has no such
+    inside, or lies apart. Isotropic grid of ``spacing`` mm; all false where no core survives.
     """
-    image = sitk.GetImageFromArray(mask.astype(np.uint8))
-    core = sitk.BinaryErode(image, [max(round(BRIDGE_MM / spacing), 1)] * 3, sitk.sitkBall)
-    pieces = sitk.RelabelComponent(sitk.ConnectedComponent(core))
-    reach = max(round(BRIDGE_MM / spacing), 1) + max(round(REGROW_MM / spacing), 1)
-    grown = sitk.BinaryDilate(pieces == 1, [reach] * 3, sitk.sitkBall)
-    found: Mask = (sitk.GetArrayFromImage(grown) > 0) & mask
+    bridge = max(round(BRIDGE_MM / spacing), 1)
+    image = sitk.GetImageFromArray(core.astype(np.uint8))
+    pieces = sitk.RelabelComponent(sitk.ConnectedComponent(sitk.BinaryErode(image, [bridge] * 3, sitk.sitkBall)))
+    inside = pieces == 1
+    # A distance map costs the same for any reach; a dilation by a large ball does not.
+    apart = sitk.SignedMaurerDistanceMap(inside, squaredDistance=False, useImageSpacing=False)
+    near = sitk.GetArrayFromImage(apart) <= (bridge + REACH_MM / spacing)
+    if not sitk.GetArrayViewFromImage(inside).any():
+        near[:] = False
+    found: Mask = near & candidates
     return found

@@ -66,7 +66,7 @@ def load_model(folder: Path | str | None = None) -> Model:
         card = json.loads((where / CARD).read_text("utf-8"))
         recipe = recipe_from_dict(card["recipe"])
         wanted = card["sha256"][ONNX]
-        _ = card["name"], card["version"], card["parenchyma"]
+        _ = card["name"], card["version"], card["parenchyma"], card["core"]
         model = Model(
             where,
             card,

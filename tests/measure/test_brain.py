@@ -1,0 +1,52 @@
+"""One brain is kept; scalp, neck and second heads that a network took for brain are not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dawson.measure.brain import find_brain
+
+
+@pytest.fixture
+def radius() -> np.ndarray:
+    """Distance in voxels from the middle of a 90-voxel cube."""
+    axes = np.meshgrid(*[np.arange(90) - 44.5] * 3, indexing="ij")
+    return np.sqrt(sum(axis**2 for axis in axes))
+
+
+def test_cortex_and_fluid_on_the_brain_stay_and_scalp_goes(radius: np.ndarray) -> None:
+    core, cortex = radius < 25, (radius >= 25) & (radius < 30)
+    scalp = (radius > 38) & (radius < 42)
+    found = find_brain(core | cortex | scalp, core, spacing=1.0)
+    assert np.array_equal(found, core | cortex)
+
+
+def test_scalp_with_specks_of_core_still_goes(radius: np.ndarray) -> None:
+    core, scalp = radius < 25, (radius > 38) & (radius < 42)
+    specks = scalp & (np.random.default_rng(0).random(radius.shape) < 0.3)
+    assert not find_brain(core | scalp, core | specks, spacing=1.0)[scalp].any()
+
+
+def test_a_thin_bridge_does_not_join_a_second_piece(radius: np.ndarray) -> None:
+    core = radius < 20
+    neck = np.zeros_like(core)
+    neck[40:50, 40:50, 0:10] = True
+    bridge = np.zeros_like(core)
+    bridge[44:46, 44:46, 8:30] = True
+    everything = core | neck | bridge
+    found = find_brain(everything, everything, spacing=1.0)
+    assert found[core].all()
+    assert not found[40:50, 40:50, 0:8].any()
+
+
+def test_the_spacing_is_honoured(radius: np.ndarray) -> None:
+    core, shell = radius < 20, (radius >= 26) & (radius < 28)
+    assert find_brain(core | shell, core, spacing=1.0)[shell].any()
+    assert not find_brain(core | shell, core, spacing=2.0)[shell].any()
+
+
+def test_no_core_no_brain(radius: np.ndarray) -> None:
+    nothing = np.zeros(radius.shape, dtype=bool)
+    assert not find_brain(radius < 20, nothing, spacing=1.0).any()
+    assert not find_brain(nothing, nothing, spacing=1.0).any()
