@@ -45,6 +45,7 @@ def test_the_examples_lesions_are_found(
     of_all: dawson.Segmentation, of_flair: dawson.Segmentation, truth: np.ndarray
 ) -> None:
     for result in (of_all, of_flair):
+        assert not any("does not mean" in text for text in result.warnings)
         assert dice(result.lesions, truth) > 0.6
         assert 0.5 < result.load_ml / (truth.sum() * result.grid.voxel_volume / 1000) < 1.6
 
@@ -102,6 +103,12 @@ def test_a_scan_without_a_brain_is_refused(files: dict[str, Path], tmp_path: Pat
     nib.save(nib.Nifti1Image(blob.astype(np.int16), image.affine), tmp_path / "FLAIR.nii.gz")
     with pytest.raises(dawson.InputError, match="brain"):
         dawson.segment(dawson.read_study(tmp_path))
+
+
+def test_where_the_model_is_weak_it_says_so(files: dict[str, Path]) -> None:
+    result = dawson.segment(dawson.read_study(t1=files["t1"]))
+    assert any("does not mean that there are none" in text for text in result.warnings)
+    assert result.used == (dawson.Sequence.T1,)
 
 
 def test_segmenting_loads_no_torch(files: dict[str, Path], tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ SMALLEST_BRAIN_ML = 500.0  # less than this is no adult brain: the network has n
 LEAST_COVERAGE, FULL_COVERAGE = 0.3, 0.95  # of the brain, by one sequence
 LEAST_SIGNAL = 0.05  # of the brain's median, relative to the brightest half percent
 USUAL_BRAIN_ML = (850.0, 1800.0)  # parenchyma of adults with room to spare
+WEAK_DICE = 0.3  # on validation scans; below it, what was not found says nothing
 CHANNELS = list(Sequence)
 
 Progress = Callable[[str], None]
@@ -77,6 +78,7 @@ def segment(study: Study, *, model: Path | str | None = None, progress: Progress
     clock.begin("segment")
     box = _box(parenchyma, margin=round(BRAIN_MARGIN_MM / grid.spacing[0]))
     scaled, used = _scaled(study, images, covered, parenchyma, box, warnings)
+    warnings += _weak_inputs(network, used)
     overlap = network.recipe.prepare.overlap
     scores = run_windows(infer, scaled, window=window, overlap=overlap, outputs=outputs, wanted=parenchyma[box])
 
@@ -172,6 +174,18 @@ def _one_brain(anatomy: Labels, network: Model, grid: Grid) -> Labels:
     """The anatomy, zero wherever it is no part of the one brain."""
     core = _among(anatomy, network.card["core"], network)
     return anatomy * find_brain(anatomy > 0, core, spacing=grid.spacing[0])
+
+
+def _weak_inputs(network: Model, used: tuple[Sequence, ...]) -> list[str]:
+    """A warning where the model was measured to do badly on just these sequences: no lesion then means little."""
+    name = "+".join(used)
+    dice = network.dice.get(name)
+    if dice is None or dice >= WEAK_DICE:
+        return []
+    return [
+        f"from {name.upper()} alone this model finds few of the lesions (mean Dice {dice:.2f} on validation scans): "
+        "that none or few were found does not mean that there are none; add a FLAIR"
+    ]
 
 
 def _check_brain(study: Study, parenchyma: Mask, grid: Grid) -> list[str]:

@@ -37,7 +37,7 @@ class Prepare:
     """Isotropic voxel size of the working grid."""
     window: int = 96
     """Side of the cubic window that the network sees, in training and in inference."""
-    overlap: float = 0.5
+    overlap: float = 0.3
     """Share of a window that its neighbour sees again, in inference."""
 
 

@@ -39,6 +39,12 @@ class Model:
         return self.folder / ONNX
 
     @property
+    def dice(self) -> dict[str, float]:
+        """Mean Dice on the validation scans by input subset, as far as it was measured."""
+        means = (self.card.get("accuracy") or {}).get("mean", {})
+        return {str(subset): float(mean["dice"]) for subset, mean in means.items()}
+
+    @property
     def summary(self) -> dict[str, Any]:
         """What results say of the model that made them."""
         return {

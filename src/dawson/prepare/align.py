@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -106,25 +106,33 @@ def align(moving: Scan, reference: Scan) -> Alignment:
         found = _climb(judge, _search(fixed, floating, centre))
     except RuntimeError:  # ITK: no sample of the one lies in the other
         return _kept(0.0, "registration found no overlap between the scans")
-    before, after = judge([headers, found])
+    verdict = _verdict(judge, found, centre)
+    return replace(verdict, matrix=_inverse(verdict.matrix)) if swapped else verdict
+
+
+def _verdict(judge: Judge, found: Motion, centre: NDArray[np.float64]) -> Alignment:
+    """Whether the motion found is to be believed."""
+    before, after = judge([np.zeros(6), found])
     matrix = _matrix(found, centre)
     shift = float(np.linalg.norm(found[3:]))
     angle = float(np.rad2deg(np.arccos(np.clip((np.trace(matrix) - 2) / 2, -1, 1))))
     moved = f"{shift:.1f} mm and {angle:.1f} degrees"
-    if shift > MAX_MM or angle > MAX_DEGREES:
-        return _kept(before, f"registration proposed an implausible motion of {moved}")
     if after == 0:
         return _kept(before, "the scans show too little of the head in common")
+    if shift > MAX_MM or angle > MAX_DEGREES:
+        return _kept(before, f"registration proposed an implausible motion of {moved}")
     if after < before * (1 + GAIN):
         if shift + angle > SMALL:
             return _kept(before, f"registration proposed a motion of {moved} that does not improve the match")
         note = f"a motion of {moved} would not improve the match"
         return Alignment(np.eye(4), "headers agree", before, before, note)
-    if swapped:
-        matrix = np.asarray(np.linalg.inv(matrix), dtype=np.float64)
     far = f"the headers were {moved} off: look whether the scans lie on each other now"
     warnings = (far,) if shift > FAR_MM or angle > FAR_DEGREES else ()
     return Alignment(matrix, "rigid, mutual information", before, after, f"moved by {moved}", warnings)
+
+
+def _inverse(matrix: Matrix) -> Matrix:
+    return np.asarray(np.linalg.inv(matrix), dtype=np.float64)
 
 
 def _kept(before: float, why: str) -> Alignment:
@@ -175,16 +183,16 @@ def _judge(fixed: _View, floating: _View, centre: NDArray[np.float64]) -> Judge:
     head = resample(fixed.head, fixed.grid, lattice, interpolation="nearest")
     known = resample(fixed.voxels, fixed.grid, lattice, interpolation="linear")[head]
 
-    def seen(motion: Motion) -> NDArray[np.float32]:
-        values: NDArray[np.float32] = resample(
+    def seen(motion: Motion) -> Volume:
+        values: Volume = resample(
             floating.voxels,
             floating.grid,
             lattice,
             transform=_matrix(motion, centre),
             interpolation="linear",
             outside=np.nan,
-        )
-        return values[head]
+        )[head]
+        return values
 
     def similarities(motions: Sequence[Motion]) -> list[float]:
         views = [seen(motion) for motion in motions]
@@ -263,5 +271,5 @@ def _smooth(voxels: Volume, grid: Grid, sigma: float) -> Volume:
     smoother = sitk.SmoothingRecursiveGaussianImageFilter()
     smoother.SetSigma(sigma)
     smoother.SetNumberOfThreads(THREADS)
-    smooth: Volume = sitk.GetArrayFromImage(smoother.Execute(_image(voxels, grid)))
-    return smooth.transpose()
+    smooth: Volume = sitk.GetArrayFromImage(smoother.Execute(_image(voxels, grid))).transpose()
+    return smooth
