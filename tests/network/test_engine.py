@@ -94,7 +94,10 @@ def test_the_shipped_weights_give_the_same_mask_either_way() -> None:
     images = np.stack([brain + 0.9 * spots, brain, brain + spots]).astype(np.float32)
     found, wanted = load_engine(model.onnx)(images), torch_scores(model.folder, images)
     assert np.abs(found - wanted).max() < 5e-3
-    assert np.array_equal(found[0] >= model.threshold, wanted[0] >= model.threshold)
+    one, two = found[0] >= model.threshold, wanted[0] >= model.threshold
+    # The engines add up in different orders: only voxels that lie on the threshold itself may fall either way.
+    assert (np.abs(wanted[0] - model.threshold)[one != two] < 3e-3).all()
+    assert 2 * np.count_nonzero(one & two) > 0.998 * (np.count_nonzero(one) + np.count_nonzero(two)) > 0
     assert np.mean(argmax_anatomy(found) != argmax_anatomy(wanted)) < 1e-4
 
 
