@@ -24,9 +24,9 @@ from dawson.prepare.grid import head_box, resample, working_grid
 from dawson.prepare.intensity import brain_median, first_guess, from_zero, normalise
 from dawson.study import Grid, Labels, Mask, Segmentation, Sequence, Study, Volume
 
-HEAD_MARGIN_MM = 5.0
-BRAIN_MARGIN_MM = 10.0
-FIRST_OVERLAP = 0.1  # of windows in the first pass, which only needs to find the brain
+HEAD_MARGIN_MM = 2.0
+BRAIN_MARGIN_MM = 4.0
+FIRST_OVERLAP = 0.0  # of windows in the first pass, which only needs to find the brain
 SMALLEST_BRAIN_ML = 500.0  # less than this is no adult brain: the network has not understood the scan
 LEAST_COVERAGE, FULL_COVERAGE = 0.3, 0.95  # of the brain, by one sequence
 LEAST_SIGNAL = 0.05  # of the brain's median, relative to the brightest half percent
