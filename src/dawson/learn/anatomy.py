@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from dawson.errors import InputError
 from dawson.learn.tissues import INDEX, PARENCHYMA, TISSUES, Anatomy, anatomy_of_tissue, tissue_of_value
+from dawson.prepare.grid import HEAD_MM
 
-HEAD_MM = 230  # from the vertex down; what lies lower is neck
 DISTANCE_STEP_MM = 0.1  # of the stored distance to the ventricles, which ends at 25.5 mm
 
 # Centroids in MNI152 space (RAS mm) of FreeSurfer structures: medians over the 20 SynthSeg label maps
@@ -120,7 +120,7 @@ def read_head(file: Path) -> Head:
             remedy="use a label map with FreeSurfer values between 0 and 1023",
         )
     low, high = _bounds(values > 0)
-    low[2] = max(low[2], high[2] - HEAD_MM)
+    low[2] = max(low[2], high[2] - int(HEAD_MM))  # what lies lower is neck; voxels are 1 mm
     values = values[low[0] : high[0], low[1] : high[1], low[2] : high[2]]
     affine = affine.copy()
     affine[:3, 3] += affine[:3, :3] @ low
@@ -128,7 +128,7 @@ def read_head(file: Path) -> Head:
     tissue = tissue_of_value()[values]
     if not (tissue == INDEX["brain-stem"]).any():
         raise InputError("has no brain-stem (value 16)", file=file, remedy="use a whole-brain label map")
-    # CSF around the spinal cord is no part of the brain's fluid: below the brain-stem it counts as muscle.
+    # CSF around the spinal cord is no part of the brain's fluid: below the brain-stem it counts with the cord.
     lowest = int(np.flatnonzero((tissue == INDEX["brain-stem"]).any(axis=(0, 1)))[0])
     neck = tissue[:, :, : max(lowest - 5, 0)]
     neck[neck == INDEX["other CSF"]] = INDEX["spinal cord"]

@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from dawson.learn.tissues import PARENCHYMA, Anatomy
+from dawson.measure.lesions import CONNECTIVITY
 from dawson.network.model import CARD, ONNX, SAFETENSORS, sha256
 from dawson.network.onnx import save_onnx, to_onnx
 from dawson.recipe import Recipe, recipe_to_dict
@@ -43,7 +44,7 @@ def export(weights: Mapping[str, Tensor], recipe: Recipe, folder: Path, facts: M
         **facts,
         "threshold": THRESHOLD,
         "minimum_lesion_mm3": MINIMUM_MM3,
-        "connectivity": 26,
+        "connectivity": CONNECTIVITY,
         "anatomy": {str(int(value)): name for value, name in NAMES.items()},
         "parenchyma": [NAMES[value] for value in PARENCHYMA],
         "core": [NAMES[value] for value in PARENCHYMA if value != Anatomy.CORTEX],

@@ -68,7 +68,6 @@ def implant(
     mni: NDArray[np.float64],
     settings: Synthesis,
     rng: np.random.Generator,
-    generator: torch.Generator,
     *,
     healthy: bool,
 ) -> Implant:

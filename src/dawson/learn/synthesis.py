@@ -75,7 +75,7 @@ def synthesize(
     tissue = torch.from_numpy(head.tissue).reshape(-1)[index].long()
     vdist = torch.from_numpy(head.ventricle_distance).reshape(-1)[index].float() * DISTANCE_STEP_MM
     buried = torch.from_numpy(head.buried).reshape(-1)[index].float() / 255
-    lesion = implant(tissue, vdist, where, lesions, mni, settings, rng, generator, healthy=healthy)
+    lesion = implant(tissue, vdist, where, lesions, mni, settings, rng, healthy=healthy)
 
     scene = draw_scene(tissue, vdist, buried, lesion, rng, generator)
 

@@ -49,7 +49,7 @@ def summarise(segmentation: Segmentation) -> dict[str, Any]:
         "sequences": [sequence.value for sequence in segmentation.used],
         "inputs": {scan.sequence.value: _input(scan) for scan in study},
         "alignment": {s.value: _anonymous(text, segmentation) for s, text in segmentation.alignment.items()},
-        "model": {field: told for field, told in card.items() if field not in (*RULE, "connectivity")},
+        "model": {field: told for field, told in card.items() if field not in RULE},
         "rule": {**{field: card.get(field) for field in RULE}, "connectivity": CONNECTIVITY},
         "seconds": {step: round(float(taken), 3) for step, taken in segmentation.seconds.items()},
         "versions": versions(),
