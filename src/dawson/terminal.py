@@ -13,6 +13,8 @@ from dawson.errors import DawsonError
 DONE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
 """Exit codes: all done; an unexpected error; bad input or usage; stopped by Ctrl-C (128 + SIGINT)."""
 
+EXIT_CODES = "Exit codes: 0 done, 1 failed unexpectedly, 2 bad input or usage, 130 interrupted."
+
 
 @contextmanager
 def show_steps() -> Iterator[Callable[[str], None]]:
