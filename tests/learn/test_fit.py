@@ -12,8 +12,10 @@ from safetensors.torch import load_file
 
 from dawson.errors import DawsonError, InputError, UsageError
 from dawson.learn.anatomy import read_head, read_lesion_map
-from dawson.learn.fit import BLOCK, Patches, learning_rate, train
+from dawson.learn.fit import train
 from dawson.learn.loss import lesion_weight, loss
+from dawson.learn.schedule import Growth, learning_rate
+from dawson.learn.sources import BLOCK, Numbered, Patches
 from dawson.network.model import load_model
 from dawson.recipe import Loss, Optimizer, load_recipe
 
@@ -40,7 +42,7 @@ def test_an_interrupted_run_ends_with_the_same_weights(tmp_path: Path, toy_folde
     assert one.keys() == two.keys()
     assert all(torch.equal(one[name], two[name]) for name in one)
     records = [json.loads(line) for line in (tmp_path / "whole" / "record.jsonl").read_text().splitlines()]
-    assert [r["step"] for r in records] == [10, 20]
+    assert [r["step"] for r in records if r["event"] == "step"] == [10, 20]
 
 
 def test_the_model_loads_and_carries_its_recipe(tmp_path: Path, toy_folders: tuple[Path, Path]) -> None:
@@ -55,6 +57,7 @@ def test_training_lowers_the_loss(tmp_path: Path, toy_folders: tuple[Path, Path]
     records: list[dict[str, float]] = []
     overrides = {"optimizer.steps": "60", "optimizer.lr": "5e-3"}
     run(tmp_path / "run", toy_folders, overrides=overrides, progress=records.append)
+    records = [r for r in records if r["event"] == "step"]
     assert records[-1]["anatomy"] < 0.9 * records[0]["anatomy"]
 
 
@@ -89,18 +92,18 @@ def test_patches_are_seen_twice_and_not_kept(toy_folders: tuple[Path, Path]) -> 
     maps, masks = toy_folders
     recipe = load_recipe("dawson", TINY)
     heads, lesions = [read_head(maps / "toy.nii.gz")], [read_lesion_map(masks / "one.nii.gz")]
-    patches = Patches(heads, lesions, recipe, 0, 4 * BLOCK)
-    seen = [patches[index] for index in range(4 * BLOCK)]
+    patches = Patches(heads, lesions, recipe)
+    seen = [patches.draw(number) for number in range(4 * BLOCK)]
     for index in (0, BLOCK - 1):
         assert torch.equal(seen[index][2], seen[index + BLOCK][2].flip(0))
         assert not torch.equal(seen[index][2], seen[index + 2 * BLOCK][2])
     assert not patches.kept
-    third = [Patches(heads, lesions, recipe, 0, 600) for _ in range(3)]
-    for index in range(3 * BLOCK * 4):
-        third[index % 3][index]
+    third = [Patches(heads, lesions, recipe) for _ in range(3)]
+    for number in range(3 * BLOCK * 4):
+        third[number % 3].draw(number)
     assert all(len(worker.kept) <= BLOCK for worker in third)
-    later = Patches(heads, lesions, recipe, BLOCK + 3, 9)
-    assert all(torch.equal(a, b) for a, b in zip(later[0], seen[BLOCK + 3], strict=True))
+    later = Numbered(Patches(heads, lesions, recipe), range(BLOCK + 3, BLOCK + 12))
+    assert all(torch.equal(a, b) for a, b in zip(later[0][:3], seen[BLOCK + 3][:3], strict=True))
 
 
 def test_a_truncated_label_map_is_named(tmp_path: Path, toy_folders: tuple[Path, Path]) -> None:
@@ -130,7 +133,7 @@ def test_a_loss_that_is_no_number_stops_the_run(tmp_path: Path, toy_folders: tup
 
 def test_the_learning_rate_rises_then_falls() -> None:
     settings = Optimizer(lr=1.0, warm_up_steps=10, steps=110)
-    rates = [learning_rate(step, settings) for step in range(110)]
+    rates = [learning_rate(step, settings, Growth()) for step in range(110)]
     assert int(np.argmax(rates)) in (9, 10)
     assert rates[0] == pytest.approx(0.1)
     assert rates[-1] < 0.02

@@ -67,12 +67,12 @@ def small_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     recipe = Recipe("small", Prepare(window=32), Network((4, 8, 12), (1, 2, 1)))
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("model")
-    return export(UNet(recipe.network, len(Anatomy)).state_dict(), recipe, folder, {"steps": 0})
+    return export(UNet(recipe.network, channels=3, anatomy_classes=len(Anatomy)).state_dict(), recipe, folder, {"steps": 0})
 
 
 def torch_scores(folder: Path, images: np.ndarray) -> np.ndarray:
     model = load_model(folder)
-    network = UNet(model.recipe.network, len(model.anatomy_names)).eval()
+    network = UNet(model.recipe.network, channels=3, anatomy_classes=len(model.anatomy_names)).eval()
     network.load_state_dict({k: v.float() for k, v in load_file(folder / "model.safetensors").items()})
     with torch.no_grad():
         logits = network(torch.from_numpy(images)[None])[0]

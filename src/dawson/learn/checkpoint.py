@@ -1,10 +1,12 @@
-"""Checkpoints as one safetensors file: weights, their average, Adam's moments and the step.
+"""Checkpoints as one safetensors file: weights, their average, Adam's moments, and how far the run has come.
 
 No pickle, one file, written aside and renamed: whatever interrupts, the last whole checkpoint stays.
 """
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
@@ -12,7 +14,21 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from dawson.errors import UsageError
+from dawson.errors import ModelError, UsageError
+from dawson.learn.schedule import Growth
+from dawson.network.model import CARD, SAFETENSORS, load_model, sha256
+
+
+@dataclass
+class State:
+    """How far a run has come."""
+
+    step: int = 0
+    seconds: float = 0.0
+    """Spent on the epoch so far."""
+    sums: dict[str, float] = field(default_factory=dict)
+    """Of the epoch's steps so far."""
+    growth: Growth = field(default_factory=Growth)
 
 
 def average_weights(average: dict[str, Tensor], network: nn.Module, decay: float) -> None:
@@ -23,39 +39,78 @@ def average_weights(average: dict[str, Tensor], network: nn.Module, decay: float
 
 
 def save(
-    file: Path, network: nn.Module, average: dict[str, Tensor], optimizer: torch.optim.Optimizer, step: int
+    file: Path, network: nn.Module, average: dict[str, Tensor], optimizer: torch.optim.Optimizer, state: State
 ) -> None:
     """Write everything that resuming needs."""
     tensors = {f"model.{k}": v for k, v in network.state_dict().items()}
     tensors |= {f"average.{k}": v for k, v in average.items()}
-    for index, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"adam.{index}.{k}": v for k, v in state.items()}
+    for index, moments in optimizer.state_dict()["state"].items():
+        tensors |= {f"adam.{index}.{k}": v for k, v in moments.items()}
+    save_weights(file, tensors, {"state": json.dumps(asdict(state))})
+
+
+def save_weights(file: Path, tensors: dict[str, Tensor], facts: dict[str, str]) -> None:
+    """Write tensors and facts aside, then rename."""
     partial = file.with_name(file.name + ".partial")
-    save_file({k: v.detach().contiguous().cpu() for k, v in tensors.items()}, partial, {"step": str(step)})
-    partial.replace(file)
+    try:
+        save_file({k: v.detach().contiguous().cpu().clone() for k, v in tensors.items()}, partial, facts)
+        partial.replace(file)
+    except (OSError, SafetensorError) as error:
+        partial.unlink(missing_ok=True)
+        raise UsageError(
+            f"the checkpoint could not be written ({error})",
+            file=file,
+            remedy="make room and add --resume; the checkpoint before it is whole",
+        ) from error
 
 
-def restore(file: Path, network: nn.Module, average: dict[str, Tensor], optimizer: torch.optim.Optimizer) -> int:
-    """Load a checkpoint into network, average and optimizer; returns the step it was written after."""
+def load_weights(file: Path) -> dict[str, Tensor]:
+    """Read the tensors of a file that :func:`save_weights` wrote."""
+    with safe_open(file, "pt") as stored:
+        return {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 (not a dict)
+
+
+def restore(file: Path, network: nn.Module, average: dict[str, Tensor], optimizer: torch.optim.Optimizer) -> State:
+    """Load a checkpoint into network, average and optimizer; returns how far the run had come."""
     try:
         with safe_open(file, "pt") as stored:
-            step = int(stored.metadata()["step"])
-            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 (not a dict)
+            content = json.loads(stored.metadata()["state"])
+        tensors = load_weights(file)
         network.load_state_dict(_part(tensors, "model."))
-        average.update(_part(tensors, "average."))
+        average.update({k: v.to(average[k].device) for k, v in _part(tensors, "average.").items()})
         moments: dict[int, dict[str, Tensor]] = {}
         for name, value in _part(tensors, "adam.").items():
             index, key = name.split(".")
             moments.setdefault(int(index), {})[key] = value
         groups = optimizer.state_dict()["param_groups"]
         optimizer.load_state_dict({"state": moments, "param_groups": groups})
-    except (SafetensorError, KeyError, RuntimeError) as error:
+        return State(**content | {"growth": Growth(**content["growth"])})
+    except (SafetensorError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise UsageError(
             f"is no checkpoint of this recipe ({type(error).__name__})",
             file=file,
             remedy="resume with the recipe that it was written with, or train into an empty folder",
         ) from error
-    return step
+
+
+def start_from(model: Path, network: nn.Module) -> None:
+    """Load the weights of a model folder, to go on learning from them.
+
+    Raises :class:`ModelError` where they do not fit the network or differ from the hash in the card.
+    """
+    source = load_model(model)
+    file = source.folder / SAFETENSORS
+    remedy = "name a model of the same recipe, or leave --from out"
+    try:
+        if sha256(file) != source.card["sha256"][SAFETENSORS]:
+            raise ModelError("differs from the hash in its card", file=file, remedy="get the model again")
+        network.load_state_dict({name: weight.float() for name, weight in load_weights(file).items()})
+    except OSError as error:
+        raise ModelError(f"cannot be read ({error.strerror})", file=file, remedy=remedy) from error
+    except (SafetensorError, RuntimeError, KeyError) as error:
+        raise ModelError(
+            f"does not fit this recipe's network (see network in {source.folder / CARD})", file=file, remedy=remedy
+        ) from error
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

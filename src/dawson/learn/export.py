@@ -17,9 +17,6 @@ from dawson.network.model import CARD, ONNX, SAFETENSORS, sha256
 from dawson.network.onnx import save_onnx, to_onnx
 from dawson.recipe import Recipe, recipe_to_dict
 
-# Below one half: raters draw lesions more generously than the half-height at which the generator draws its truth.
-THRESHOLD = 0.35
-MINIMUM_MM3 = 3.0
 NAMES = {anatomy: anatomy.name.lower().replace("_", "-") for anatomy in Anatomy}
 
 
@@ -35,19 +32,22 @@ def export(weights: Mapping[str, Tensor], recipe: Recipe, folder: Path, facts: M
     save_file(half, folder / SAFETENSORS)
     (folder / SAFETENSORS).chmod(0o644)
     arrays = {name: weight.numpy() for name, weight in half.items()}
-    graph = to_onnx(arrays, recipe.network, window=recipe.prepare.window, outputs=1 + len(Anatomy))
+    anatomy = () if recipe.volume is not None else tuple(Anatomy)
+    graph = to_onnx(
+        arrays, recipe.network, channels=recipe.channels, shape=recipe.input_shape, outputs=1 + len(anatomy)
+    )
     save_onnx(graph, folder / ONNX)
     card = {
         "name": recipe.name,
         "version": "0",
         "purpose": "Research. Not a medical device, not for diagnosis.",
         **facts,
-        "threshold": THRESHOLD,
-        "minimum_lesion_mm3": MINIMUM_MM3,
+        "threshold": recipe.measure.threshold,
+        "minimum_lesion_mm3": recipe.measure.minimum_mm3,
         "connectivity": CONNECTIVITY,
-        "anatomy": {str(int(value)): name for value, name in NAMES.items()},
-        "parenchyma": [NAMES[value] for value in PARENCHYMA],
-        "core": [NAMES[value] for value in PARENCHYMA if value != Anatomy.CORTEX],
+        "anatomy": {str(int(value)): NAMES[value] for value in anatomy},
+        "parenchyma": [NAMES[value] for value in anatomy if value in PARENCHYMA],
+        "core": [NAMES[v] for v in anatomy if v in PARENCHYMA and v != Anatomy.CORTEX],
         "parameters": int(sum(np.prod(a.shape) for a in arrays.values())),
         "recipe": recipe_to_dict(recipe),
         "sha256": {name: sha256(folder / name) for name in (ONNX, SAFETENSORS)},

@@ -1,234 +1,287 @@
-"""The training loop: synthetic patches in, a run folder out.
+"""Training: a recipe and something to learn from become a run folder with a model in it.
 
-A run folder holds ``recipe.json``, ``record.jsonl`` (a line every few steps), ``checkpoint.safetensors`` (to
-resume) and ``model/`` (to use). Sample *n* of a run depends on the seed and on *n* alone, so a resumed run
-sees the patches that an uninterrupted one would have seen.
+    gather → build → step, step, step … validate → … → export → test
+
+The same seed and the same data give the same weights, interrupted or not, on one kind of CPU.
 """
 
 from __future__ import annotations
 
-import json
-import math
+import copy
 import os
+import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.utils.data import DataLoader
 
 from dawson.errors import DawsonError, UsageError
 from dawson.learn import checkpoint
-from dawson.learn.anatomy import Head, LesionMap, nifti_files, read_heads, read_lesion_map
+from dawson.learn.checkpoint import State
+from dawson.learn.data import Data, Origin, gather
 from dawson.learn.export import export
+from dawson.learn.finish import finish
+from dawson.learn.log import Log
 from dawson.learn.loss import loss
-from dawson.learn.synthesis import Sample, synthesize, vary
+from dawson.learn.parallel import Team, join_team
+from dawson.learn.run import BEST, CHECKPOINT, MODEL, Tell, open_run
+from dawson.learn.schedule import learning_rate
+from dawson.learn.sources import Item, Numbered, Source
+from dawson.learn.stop import stoppable
 from dawson.learn.tissues import Anatomy
+from dawson.learn.validate import scores, validate
 from dawson.network.unet import UNet
-from dawson.recipe import Optimizer, Recipe, load_recipe, recipe_from_dict, recipe_to_dict
+from dawson.recipe import Recipe, load_recipe
 
-Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
-CHECKPOINT_EVERY = 50  # steps
-RECORD_EVERY = 10
-BLOCK = 8  # patches
-
-
-class Patches(Dataset[Batch]):
-    """Synthetic patches by number: (images (3, n, n, n), lesion (n, n, n), anatomy (n, n, n))."""
-
-    def __init__(self, heads: list[Head], lesions: list[LesionMap], recipe: Recipe, first: int, count: int) -> None:
-        self.heads, self.lesions, self.recipe = heads, lesions, recipe
-        self.first, self.count = first, count
-        self.kept: dict[int, Sample] = {}
-
-    def __len__(self) -> int:
-        return self.count
-
-    def __getitem__(self, index: int) -> Batch:
-        number = self.first + index
-        seed, reuse = self.recipe.optimizer.seed, self.recipe.optimizer.reuse
-        # A block of patches is seen once, then again, so that no two steps in a row see the same.
-        block, within = divmod(number, BLOCK * reuse)
-        for old in [n for n in self.kept if n < block * BLOCK]:  # left by blocks that several workers share
-            del self.kept[old]
-        drawn = block * BLOCK + within % BLOCK
-        sample = self.kept.pop(drawn, None)
-        if sample is None:
-            rng = np.random.default_rng([seed, drawn])
-            sample = synthesize(self.heads, self.lesions, self.recipe.synthesis, self.recipe.prepare.window, rng)
-        if within < BLOCK * (reuse - 1):
-            self.kept[drawn] = sample
-        if within >= BLOCK:
-            sample = vary(sample, np.random.default_rng([seed, number, 1]))
-        return sample.images, sample.lesion, sample.anatomy
-
-
-def learning_rate(step: int, settings: Optimizer) -> float:
-    """Linear warm-up to ``settings.lr``, then a cosine down to a hundredth of it."""
-    if step < settings.warm_up_steps:
-        return settings.lr * (step + 1) / settings.warm_up_steps
-    done = (step - settings.warm_up_steps) / max(settings.steps - settings.warm_up_steps, 1)
-    return settings.lr * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(done, 1.0))))
+CHECKPOINT_S = 60.0  # seconds between checkpoints, beside those at each epoch's end
+AHEAD = {"windows": 12, "volumes": 2}  # batches that each worker prepares beforehand; volumes fill memory
 
 
 def train(
     recipe: str | Path,
     out: Path,
     *,
-    maps: Path,
-    masks: Path,
+    cases: Path | None = None,
+    maps: Path | None = None,
+    masks: Path | None = None,
+    split: str | Path | None = None,
+    folds: int | None = None,
+    fold: int | None = None,
+    cache: Path | None = None,
+    start: Path | None = None,
     resume: bool = False,
     steps: int | None = None,
+    test: bool = True,
     overrides: Mapping[str, str] | None = None,
     workers: int = 1,
-    progress: Callable[[dict[str, Any]], None] | None = None,
+    device: str = "auto",
+    progress: Tell | None = None,
 ) -> Path:
-    """Train a model on synthetic patients and write it to ``out/model``.
+    """Train a model and write it to ``out/model``.
 
-    ``maps`` is a folder of whole-head label maps (FreeSurfer values, 1 mm), ``masks`` one of binary lesion
-    masks in MNI152 space (1 mm). ``steps`` ends the run early without changing the schedule; ``resume``
-    goes on from the checkpoint in ``out``. ``progress`` is called with every record. Returns ``out/model``.
+    ``recipe`` is a shipped one's name or a TOML file, ``overrides`` maps its dotted fields to TOML values. What
+    to learn from is described at :class:`dawson.learn.data.Origin`. ``start`` is a model to go on from;
+    ``resume`` takes up the run in ``out``; ``steps`` ends it early without changing the schedule. Unless
+    ``test`` is off, a finished run ends with the test set, once. ``workers`` processes prepare images,
+    ``device`` is ``auto``, ``cpu`` or ``cuda``; under ``torchrun`` several processes share each batch. ``progress``
+    is called with every record. Returns ``out/model``.
+
+    Raises :class:`DawsonError` of the fitting kind for bad input, and KeyboardInterrupt, with a checkpoint
+    written, when told to stop.
     """
     settings = load_recipe(recipe, overrides)
-    saved = out / "checkpoint.safetensors"
-    if saved.exists() and not resume:
-        raise UsageError("holds a run already", file=out, remedy="add --resume to go on, or name another folder")
-    _prepare_folder(out, settings)
-    heads = read_heads(nifti_files(maps), out / "cache")
-    masks_read = [read_lesion_map(file) for file in nifti_files(masks)]
-    lesions = _without(masks_read, settings.synthesis.exclude_masks, masks)
+    origin = Origin(cases, maps, masks, split, folds, fold, cache)
+    tell = progress or (lambda _: None)
+    with join_team(device, settings.optimizer.batch) as team:
+        if team.leads:
+            open_run(out, settings, overrides, resume=resume)
+            data = gather(origin, settings, out, helper=start, tell=tell)
+        team.wait()
+        if not team.leads:
+            data = gather(origin, settings, out, helper=start, tell=lambda _: None)
+        network, average, optimizer, state = _build(settings, team, out / CHECKPOINT, start)
+        end = min(steps or settings.optimizer.steps, settings.optimizer.steps)
+        if end < state.step:
+            raise UsageError(
+                f"has {state.step} steps done already", file=out, remedy=f"ask for at least {state.step} steps"
+            )
+        with Log(out, tell if team.leads else None, begin=state.step) as log:
+            if not _stands_still(state, settings):
+                _fit(network, average, optimizer, state, data, settings, team, out, log, end=end, workers=workers)
+        if team.leads:
+            model = _export(network, average, settings, out, data, state)
+            ended = state.step == settings.optimizer.steps or state.growth.stops(
+                _epoch(state, settings), settings.optimizer
+            )
+            if ended:
+                finish(out, model, data, settings, state, test=test, tell=tell)
+        team.wait()
+    return out / MODEL
 
+
+def _build(
+    settings: Recipe, team: Team, saved: Path, start: Path | None
+) -> tuple[UNet, dict[str, Tensor], torch.optim.Optimizer, State]:
+    """Network, average of its weights, optimizer and state: new, from a model, or from the checkpoint."""
     torch.manual_seed(settings.optimizer.seed)
-    network = UNet(settings.network, len(Anatomy))
-    network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    classes = 0 if settings.volume is not None else len(Anatomy)
+    network = UNet(settings.network, channels=settings.channels, anatomy_classes=classes)
+    if start is not None and not saved.exists():
+        checkpoint.start_from(start, network)
+    network.to(team.device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     average = {name: weight.clone() for name, weight in network.state_dict().items()}
-    optimizer = torch.optim.AdamW(
-        network.parameters(), lr=settings.optimizer.lr, weight_decay=settings.optimizer.weight_decay
-    )
-    begin = checkpoint.restore(saved, network, average, optimizer) if saved.exists() else 0
-    end = min(steps or settings.optimizer.steps, settings.optimizer.steps)
-    if end < begin:
-        raise UsageError(f"has {begin} steps done already", file=out, remedy=f"ask for at least {begin} steps")
-    (out / "recipe.json").write_text(json.dumps(recipe_to_dict(settings), indent=2), "utf-8")
-    _truncate(out / "record.jsonl", begin)
+    kind = torch.optim.Adam if settings.optimizer.algorithm == "adam" else torch.optim.AdamW
+    optimizer = kind(network.parameters(), lr=settings.optimizer.lr, weight_decay=settings.optimizer.weight_decay)
+    state = checkpoint.restore(saved, network, average, optimizer) if saved.exists() else State()
+    return network, average, optimizer, state
 
-    patches = Patches(
-        heads, lesions, settings, begin * settings.optimizer.batch, (end - begin) * settings.optimizer.batch
-    )
-    loader = DataLoader(
-        patches,
-        batch_size=settings.optimizer.batch,
+
+def _fit(
+    network: UNet,
+    average: dict[str, Tensor],
+    optimizer: torch.optim.Optimizer,
+    state: State,
+    data: Data,
+    settings: Recipe,
+    team: Team,
+    out: Path,
+    log: Log,
+    *,
+    end: int,
+    workers: int,
+) -> None:
+    """Step until ``end``, or until validation has stood still for too long, or somebody says stop."""
+    module: nn.Module = network
+    if team.size > 1:
+        module = DistributedDataParallel(network, device_ids=[team.device] if team.device.type == "cuda" else None)
+    saved, wanted = time.monotonic(), settings.optimizer
+
+    def save() -> None:
+        if team.leads:
+            checkpoint.save(out / CHECKPOINT, network, average, optimizer, state)
+
+    with stoppable() as stop:
+        for batch in _batches(data.source, settings, team, state.step, end, workers):
+            began = time.monotonic()
+            figures = _step(module, optimizer, batch, settings, team, state)
+            if wanted.averaging:
+                # Early weights are noise; a short memory at first forgets them.
+                decay = min(wanted.averaging, (state.step + 1) / (state.step + 10))
+                checkpoint.average_weights(average, network, decay)
+            state.step += 1
+            for name, value in figures.items():
+                state.sums[name] = state.sums.get(name, 0.0) + value
+            log.step(state.step, figures, time.monotonic() - began, optimizer.param_groups[0]["lr"], wanted.steps)
+            if state.step % wanted.steps_per_epoch == 0 or state.step == wanted.steps:
+                _end_epoch(network, average, state, data, settings, team, out, log)
+                save()
+                saved = time.monotonic()
+                if _stands_still(state, settings):
+                    break
+            if team.any(stop.asked):
+                save()
+                raise KeyboardInterrupt
+            if time.monotonic() - saved > CHECKPOINT_S:
+                save()
+                saved = time.monotonic()
+        save()
+
+
+def _batches(
+    source: Source, settings: Recipe, team: Team, begin: int, end: int, workers: int
+) -> Iterator[tuple[Tensor, Tensor, Tensor, list[str]]]:
+    """This process's share of every batch from step ``begin`` to ``end``."""
+    batch = settings.optimizer.batch
+    numbers = [n for step in range(begin, end) for n in range(step * batch + team.rank, (step + 1) * batch, team.size)]
+    ahead = AHEAD["windows" if settings.volume is None else "volumes"]
+    loader: DataLoader[Item] = DataLoader(
+        Numbered(source, numbers),
+        batch_size=batch // team.size,
         num_workers=workers,
         worker_init_fn=_be_modest,
-        prefetch_factor=12 if workers else None,
+        prefetch_factor=ahead if workers else None,
+        pin_memory=team.device.type == "cuda",
     )
-    with (out / "record.jsonl").open("a", encoding="utf-8") as record:
-        for step, entry in _steps(network, average, optimizer, loader, settings, begin):
-            if entry is not None:
-                record.write(json.dumps(entry) + "\n")
-                record.flush()
-                if progress is not None:
-                    progress(entry)
-            if (step + 1) % CHECKPOINT_EVERY == 0 or step + 1 == end:
-                checkpoint.save(saved, network, average, optimizer, step + 1)
-    facts = {
-        "steps": end,
-        "data": {"label maps": len(heads), "lesion masks": len(lesions), "real scans": 0},
-    }
-    return export(average, settings, out / "model", facts)
+    yield from loader
 
 
-def _prepare_folder(out: Path, recipe: Recipe) -> None:
-    """Make the run folder, or check that a run in it used this recipe.
-
-    The learning rate and the number of steps may change from one part of a run to the next; anything else
-    would leave a card that does not say how the weights came about.
-    """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        stored = out / "recipe.json"
-        if not stored.exists() or not (out / "checkpoint.safetensors").exists():
-            return
-        before = recipe_from_dict(json.loads(stored.read_text("utf-8")))
-    except OSError as error:
-        raise UsageError(f"cannot be used ({error.strerror})", file=out, remedy="name another folder") from error
-    optimizer = replace(before.optimizer, lr=recipe.optimizer.lr, steps=recipe.optimizer.steps)
-    if replace(before, optimizer=optimizer) != recipe:
-        raise UsageError(
-            "was begun with another recipe (only optimizer.lr and optimizer.steps may change)",
-            file=out,
-            remedy="resume with the same recipe and --set options, or train into an empty folder",
+def _step(
+    module: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    batch: tuple[Tensor, Tensor, Tensor, list[str]],
+    settings: Recipe,
+    team: Team,
+    state: State,
+) -> dict[str, float]:
+    """One step of gradient descent; returns loss, its parts, Dice and IoU of what was found in the batch."""
+    images, lesion, anatomy = (part.to(team.device, non_blocking=True) for part in batch[:3])
+    rate = learning_rate(state.step, settings.optimizer, state.growth)
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    with torch.autocast(team.device.type, torch.bfloat16, enabled=settings.optimizer.bf16):
+        logits = module(images.to(memory_format=torch.channels_last_3d))
+    total, parts = loss(logits, lesion, anatomy, settings.loss)
+    optimizer.zero_grad(set_to_none=True)
+    total.backward()
+    longest = settings.optimizer.gradient_clip or torch.inf
+    norm = torch.nn.utils.clip_grad_norm_(module.parameters(), longest)
+    if not (torch.isfinite(total) and torch.isfinite(norm)):
+        raise DawsonError(
+            f"the loss is {float(total.detach())} and its gradient {float(norm)} at step {state.step}, "
+            f"with {' and '.join(batch[3])}",
+            remedy="look at these scans, or resume with a lower optimizer.lr; the last checkpoint is sound",
         )
+    optimizer.step()
+    limit = float(torch.logit(torch.tensor(settings.measure.threshold, dtype=torch.float64)))
+    dice, iou = scores(logits[:, 0].detach() >= limit, lesion)
+    return {"loss": float(total.detach()), **parts, "dice": float(dice.mean()), "iou": float(iou.mean())}
 
 
-def _without(lesions: list[LesionMap], excluded: tuple[str, ...], folder: Path) -> list[LesionMap]:
-    """The lesion maps less the excluded ones, every one of which must be there: a typo would leak a patient."""
-    names = {lesion.name for lesion in lesions}
-    for name in excluded:
-        if name not in names:
-            raise UsageError(
-                f"has no mask named {name!r}",
-                file=folder,
-                remedy="correct synthesis.exclude_masks in the recipe",
-            )
-    left = [lesion for lesion in lesions if lesion.name not in excluded]
-    if not left:
-        raise UsageError("leaves no lesion mask", file=folder, remedy="shorten synthesis.exclude_masks in the recipe")
-    return left
+def _end_epoch(
+    network: UNet,
+    average: dict[str, Tensor],
+    state: State,
+    data: Data,
+    settings: Recipe,
+    team: Team,
+    out: Path,
+    log: Log,
+) -> None:
+    """Validate, remember the best weights, tell."""
+    epoch = _epoch(state, settings)
+    count = state.step - (epoch - 1) * settings.optimizer.steps_per_epoch
+    figures = {name: total / count for name, total in state.sums.items()}
+    rate = learning_rate(state.step - 1, settings.optimizer, state.growth)
+    state.sums = {}
+    validation: dict[str, Any] | None = None
+    weights = average if settings.optimizer.averaging else network.state_dict()
+    if data.validation:
+        dice = 0.0
+        if team.leads:
+            validation = validate(_with(network, weights), data.validation, settings, team.device)
+            dice = validation["dice"]
+        dice = team.agree(dice)  # all processes slow down and stop together
+        if state.growth.see(dice, epoch, settings.optimizer) and team.leads:
+            checkpoint.save_weights(out / BEST, weights, {"epoch": str(epoch)})
+    log.epoch(epoch, state.step, rate, figures, validation, best=state.growth.best_epoch)
 
 
-def _truncate(record: Path, step: int) -> None:
-    """Drop records of steps that were lost with an interruption and are about to be done again."""
-    if record.exists():
-        lines = record.read_text("utf-8").splitlines(keepends=True)
-        record.write_text("".join(line for line in lines if json.loads(line)["step"] <= step), "utf-8")
+def _with(network: UNet, weights: Mapping[str, Tensor]) -> UNet:
+    """A copy of the network with these weights."""
+    other = copy.deepcopy(network)
+    other.load_state_dict(dict(weights))
+    return other
+
+
+def _export(network: UNet, average: dict[str, Tensor], settings: Recipe, out: Path, data: Data, state: State) -> Path:
+    """The best weights, or where nothing was validated the last ones, as a model."""
+    weights = average if settings.optimizer.averaging else network.state_dict()
+    facts: dict[str, Any] = {"steps": state.step, "data": data.facts}
+    if state.growth.best_epoch >= 0 and (out / BEST).exists():
+        weights = checkpoint.load_weights(out / BEST)
+        facts["validation"] = {"epoch": state.growth.best_epoch, "dice": state.growth.best, "grid": "the recipe's"}
+    return export({k: v.cpu() for k, v in weights.items()}, settings, out / MODEL, facts)
+
+
+def _epoch(state: State, settings: Recipe) -> int:
+    """The number of the epoch that the last step belongs to, from 1."""
+    return (state.step - 1) // settings.optimizer.steps_per_epoch + 1
+
+
+def _stands_still(state: State, settings: Recipe) -> bool:
+    """Whether the run is to end early because validation no longer grows."""
+    return state.growth.stops(_epoch(state, settings), settings.optimizer)
 
 
 def _be_modest(_: int) -> None:
-    """One thread, and the cores to the training step first: it waits for its slowest thread."""
+    """One thread, and the cores to the training step first; Ctrl-C is the parent's business."""
     torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the parent's handler, inherited, would only raise a flag
     if hasattr(os, "nice"):
         os.nice(10)
-
-
-def _steps(
-    network: UNet,
-    average: dict[str, torch.Tensor],
-    optimizer: torch.optim.Optimizer,
-    loader: DataLoader[Batch],
-    recipe: Recipe,
-    begin: int,
-) -> Iterator[tuple[int, dict[str, Any] | None]]:
-    """Run one epoch of steps; yields each step's number and, every few steps, a record."""
-    started, sums, count = time.monotonic(), {"loss": 0.0}, 0
-    for step, (images, lesion, anatomy) in enumerate(loader, begin):
-        rate = learning_rate(step, recipe.optimizer)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        with torch.autocast("cpu", torch.bfloat16, enabled=recipe.optimizer.bf16):
-            logits = network(images.to(memory_format=torch.channels_last_3d))
-        total, parts = loss(logits, lesion, anatomy, recipe.loss)
-        optimizer.zero_grad(set_to_none=True)
-        total.backward()
-        norm = torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.optimizer.gradient_clip)
-        if not (torch.isfinite(total) and torch.isfinite(norm)):
-            raise DawsonError(
-                f"the loss is {float(total.detach())} and its gradient {float(norm)} at step {step}",
-                remedy="resume with a lower optimizer.lr; the last checkpoint is sound",
-            )
-        optimizer.step()
-        # Early weights are noise; a short memory at first forgets them.
-        checkpoint.average_weights(average, network, min(recipe.optimizer.averaging, (step + 1) / (step + 10)))
-        for key, value in {"loss": float(total.detach()), **parts}.items():
-            sums[key] = sums.get(key, 0.0) + value
-        count += 1
-        entry = None
-        if (step + 1) % RECORD_EVERY == 0:
-            seconds = (time.monotonic() - started) / count
-            entry = {"step": step + 1, "lr": rate, "seconds_per_step": round(seconds, 3)}
-            entry |= {k: round(v / count, 4) for k, v in sums.items()}
-            started, sums, count = time.monotonic(), {"loss": 0.0}, 0
-        yield step, entry

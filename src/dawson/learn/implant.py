@@ -76,10 +76,28 @@ def implant(
     ``tissue`` and ``ventricle_distance`` (n, n, n) are the patch's, ``where`` (3, n, n, n) its head voxel
     coordinates, ``mni`` the affine from those to MNI152 mm.
     """
-    size = tissue.shape[0]
     if healthy:
-        nothing = torch.zeros(size, size, size)
-        return Implant(nothing, nothing, nothing)
+        return no_lesions(tissue.shape[0])
+    component, _ = draw_lesions(tissue, ventricle_distance, where, lesions, mni, settings, rng)
+    return dress(component, draw_looks(settings, rng))
+
+
+def no_lesions(size: int) -> Implant:
+    """The implant of a patch without lesions."""
+    nothing = torch.zeros(size, size, size)
+    return Implant(nothing, nothing, nothing)
+
+
+def draw_lesions(
+    tissue: Tensor,
+    ventricle_distance: Tensor,
+    where: Tensor,
+    lesions: LesionMap,
+    mni: NDArray[np.float64],
+    settings: Synthesis,
+    rng: np.random.Generator,
+) -> tuple[Tensor, Tensor]:
+    """Numbers (n, n, n) of lesions, 0 elsewhere, and the mask (n, n, n) of tissue that they may lie in."""
     component = _real(where, lesions, mni)
     keep = torch.zeros(_FIRST_OWN + _MOST_OWN + 1, dtype=torch.bool)
     share = 1.0 if rng.random() < settings.whole_load else rng.random()
@@ -87,17 +105,38 @@ def implant(
     keep[_FIRST_OWN:] = True
     if rng.random() < settings.small_lesions:
         _add_own(component, tissue, ventricle_distance, settings, rng)
-    component = component * _allowed(cortex=rng.random() < 0.5)[tissue]
-    component = component * keep[component]
-    count = len(keep)
+    allowed = _allowed(cortex=rng.random() < 0.5)[tissue]
+    component = component * allowed
+    return component * keep[component], allowed
+
+
+@dataclass(frozen=True, eq=False)
+class Looks:
+    """How each lesion looks, by its number: ``contrast`` and ``hole`` (numbers,), and the blur of borders in voxels."""
+
+    contrast: Tensor
+    hole: Tensor
+    softness: float
+
+
+def draw_looks(settings: Synthesis, rng: np.random.Generator) -> Looks:
+    """Looks of all lesions of one patient."""
+    count = _FIRST_OWN + _MOST_OWN + 1
     faint, strong = settings.contrast
     contrast = torch.from_numpy(rng.uniform(faint, strong, count)).float() * rng.uniform(0.8, 1.1)
     hole = torch.from_numpy(rng.beta(1.2, 1.5, count)).float() * rng.uniform(0.5, 1.2)
     contrast[0] = hole[0] = 0.0
-    soft = blur_matrix(size, rng.uniform(0.3, 0.8))
+    return Looks(contrast, hole, float(rng.uniform(0.3, 0.8)))
+
+
+def dress(component: Tensor, looks: Looks) -> Implant:
+    """Give numbered lesions (n, n, n) their looks."""
+    soft = blur_matrix(component.shape[0], looks.softness)
     softly = (soft, soft, soft)
     return Implant(
-        (component > 0).float(), along_axes(contrast[component], softly), along_axes(hole[component], softly)
+        (component > 0).float(),
+        along_axes(looks.contrast[component], softly),
+        along_axes(looks.hole[component], softly),
     )
 
 

@@ -30,7 +30,9 @@ def lesion_weight(truth: Tensor, extra: float) -> Tensor:
 def loss(logits: Tensor, lesion: Tensor, anatomy: Tensor, settings: Loss) -> tuple[Tensor, dict[str, float]]:
     """Total loss and its parts.
 
-    ``logits`` (batch, 1 + classes, i, j, k); ``lesion`` and ``anatomy`` (batch, i, j, k) integers.
+    ``logits`` (batch, 1 + classes, i, j, k); ``lesion`` and ``anatomy`` (batch, i, j, k) integers; anatomy is not
+    looked at where the network knows none. Every term is a mean over images, so that several
+    processes that share a batch may average their gradients.
     """
     scores = logits[:, 0].float()
     truth = lesion.float()
@@ -41,8 +43,15 @@ def loss(logits: Tensor, lesion: Tensor, anatomy: Tensor, settings: Loss) -> tup
     overlap = (probability * truth).sum(axes)
     total = probability.sum(axes) + truth.sum(axes)
     dice = 1 - ((2 * overlap + settings.dice_smoothing) / (total + settings.dice_smoothing)).mean()
-    weights = logits.new_tensor(settings.anatomy_weights, dtype=torch.float32)
-    cross = functional.cross_entropy(logits[:, 1:].float(), anatomy.long(), weights)
     lesions = settings.lambda_ * settings.bce_scale * bce + (1 - settings.lambda_) * dice
-    parts = {"bce": float(bce.detach()), "dice": float(dice.detach()), "anatomy": float(cross.detach())}
-    return lesions + settings.anatomy * cross, parts
+    parts = {"bce": float(bce.detach()), "dice_loss": float(dice.detach())}
+    if logits.shape[1] == 1 or settings.anatomy == 0:
+        return lesions, parts
+    weights = logits.new_tensor(settings.anatomy_weights, dtype=torch.float32)
+    # Image by image: the mean over classes' weights must not depend on who shares the batch.
+    each = [
+        functional.cross_entropy(one[None, 1:].float(), labels[None].long(), weights)
+        for one, labels in zip(logits, anatomy, strict=True)
+    ]
+    cross = torch.stack(each).mean()
+    return lesions + settings.anatomy * cross, parts | {"anatomy": float(cross.detach())}

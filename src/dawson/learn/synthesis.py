@@ -67,24 +67,16 @@ def synthesize(
         chosen = names[int(rng.choice(len(names), p=shares / shares.sum()))]
         sequences = tuple(Sequence(s) for s in chosen.split("+"))
     healthy = rng.random() < settings.healthy
-    mni = _draw_mni(head, rng)
+    mni = draw_mni(head, rng)
     if centre is None:
         centre = _draw_centre(head, lesions, mni, settings, rng, healthy=healthy)
-    where = _place(size, centre, settings, rng, generator)
-    index = _flat_index(where, head.tissue.shape)
-    tissue = torch.from_numpy(head.tissue).reshape(-1)[index].long()
-    vdist = torch.from_numpy(head.ventricle_distance).reshape(-1)[index].float() * DISTANCE_STEP_MM
-    buried = torch.from_numpy(head.buried).reshape(-1)[index].float() / 255
-    lesion = implant(tissue, vdist, where, lesions, mni, settings, rng, healthy=healthy)
+    placed = place(head, size, centre, settings, rng, generator)
+    tissue = placed.tissue
+    lesion = implant(tissue, placed.ventricle_distance, placed.where, lesions, mni, settings, rng, healthy=healthy)
 
-    scene = draw_scene(tissue, vdist, buried, lesion, rng, generator)
+    scene = draw_scene(tissue, placed.ventricle_distance, placed.buried, lesion, rng, generator)
 
-    means = draw_contrast(sequences, rng)
-    means = _vary_outside(means, sequences, rng)
-    order = np.argsort(means, axis=1)
-    for row, ranks in enumerate(order):  # whole-brain median, whatever the patch shows of it
-        weights = np.cumsum(np.where(_PARENCHYMA, head.volumes, 0)[ranks])
-        means[row] /= means[row, ranks[np.searchsorted(weights, weights[-1] / 2)]]
+    means = relative_to_brain(draw_means(sequences, rng), head)
     strip = _draw_strip(tissue, rng) if rng.random() < settings.stripped else None
 
     images = torch.zeros(3, size, size, size)
@@ -122,11 +114,11 @@ def synthesize(
     return _flip(Sample(images, truth.to(torch.uint8), anatomy.to(torch.uint8)), rng)
 
 
-def vary(sample: Sample, rng: np.random.Generator) -> Sample:
-    """Another look at a patch: mirrored, with other gains and tone curves, perhaps a sequence fewer."""
+def vary(sample: Sample, rng: np.random.Generator, *, drop: float = 0.35) -> Sample:
+    """Another look at a patch: mirrored, with other gains and tone curves, at times (``drop``) a sequence fewer."""
     images = sample.images.flip(1)
     present = [c for c in range(3) if images[c].any()]
-    if len(present) > 1 and rng.random() < 0.35:
+    if len(present) > 1 and rng.random() < drop:
         images[present.pop(int(rng.integers(len(present))))] = 0
     for channel in present:
         tone = float(np.exp(rng.normal(0, 0.12)))
@@ -148,7 +140,7 @@ def _as_seen(fraction: Tensor, acquisition: scanner.Acquisition) -> Tensor:
     return (seen >= 0.5 * peak[0]) & (peak[0] > 0.25)
 
 
-def _draw_mni(head: Head, rng: np.random.Generator) -> NDArray[np.float64]:
+def draw_mni(head: Head, rng: np.random.Generator) -> NDArray[np.float64]:
     """Head index → MNI152 mm, shaken, and mirrored half of the time so that lesions change sides."""
     shake = np.eye(4)
     shake[:3, :3] = np.diag(rng.uniform(0.85, 1.15, 3)) + rng.normal(0, 0.03, (3, 3))
@@ -179,7 +171,53 @@ def _draw_centre(
     return shape / 2.0
 
 
-def _place(
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """A head as a patch (n, n, n) shows it.
+
+    ``where`` (3, n, n, n) are the head's voxel coordinates that each voxel looks at; ``tissue`` indexes the
+    tissues, ``ventricle_distance`` is in mm, ``buried`` in [0, 1].
+    """
+
+    where: Tensor
+    tissue: Tensor
+    ventricle_distance: Tensor
+    buried: Tensor
+
+
+def place(
+    head: Head,
+    size: int,
+    centre: NDArray[np.float64],
+    settings: Synthesis,
+    rng: np.random.Generator,
+    generator: torch.Generator,
+) -> Placed:
+    """Turn, scale and bend a head, and look at ``size`` voxels a side around its voxel ``centre``."""
+    where = _look(size, centre, settings, rng, generator)
+    index = _flat_index(where, head.tissue.shape)
+    return Placed(
+        where,
+        torch.from_numpy(head.tissue).reshape(-1)[index].long(),
+        torch.from_numpy(head.ventricle_distance).reshape(-1)[index].float() * DISTANCE_STEP_MM,
+        torch.from_numpy(head.buried).reshape(-1)[index].float() / 255,
+    )
+
+
+def draw_means(sequences: tuple[Sequence, ...], rng: np.random.Generator) -> NDArray[np.float64]:
+    """Mean intensities (sequences, tissues) that one scanner gives one patient."""
+    return _vary_outside(draw_contrast(sequences, rng), sequences, rng)
+
+
+def relative_to_brain(means: NDArray[np.float64], head: Head) -> NDArray[np.float64]:
+    """Scale ``means`` (sequences, tissues), in place, so that the median of the whole brain is 1."""
+    for row, ranks in enumerate(np.argsort(means, axis=1)):  # whatever a patch shows of the brain
+        weights = np.cumsum(np.where(_PARENCHYMA, head.volumes, 0)[ranks])
+        means[row] /= means[row, ranks[np.searchsorted(weights, weights[-1] / 2)]]
+    return means
+
+
+def _look(
     size: int,
     centre: NDArray[np.float64],
     settings: Synthesis,

@@ -143,12 +143,12 @@ def signal(
     """Signal magnitude of tissues under one timing (spin echo, inversion recovery, MPRAGE-like)."""
     decay = np.exp(-timing.te / t2)
     if timing.ti == 0.0:
-        return density * (1.0 - np.exp(-timing.tr / t1)) * decay
+        return np.asarray(density * (1.0 - np.exp(-timing.tr / t1)) * decay)
     full = np.exp(-timing.tr / t1)
     inverted = 2.0 * np.exp(-timing.ti / t1)
     if timing.inversion_recovery_gradient_echo:
-        return density * np.abs(1.0 - inverted / (1.0 + full)) * decay
-    return density * np.abs(1.0 - inverted + full) * decay
+        return np.asarray(density * np.abs(1.0 - inverted / (1.0 + full)) * decay)
+    return np.asarray(density * np.abs(1.0 - inverted + full) * decay)
 
 
 def draw_contrast(sequences: tuple[Sequence, ...], rng: np.random.Generator) -> NDArray[np.float64]:
@@ -162,7 +162,7 @@ def draw_contrast(sequences: tuple[Sequence, ...], rng: np.random.Generator) -> 
     spread = rng.uniform(0.02, 0.07)
 
     def vary(values: list[float], scale: float) -> NDArray[np.float64]:
-        return np.array(values) * np.exp(rng.normal(0.0, scale, len(values)))
+        return np.asarray(np.array(values) * np.exp(rng.normal(0.0, scale, len(values))))
 
     density = vary([t.density for t in TISSUES], spread / 2)
     t1 = vary([t.t1 * (t.t1_field if high_field else 1.0) for t in TISSUES], spread)

@@ -15,7 +15,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from dawson.recipe import EPSILON, INPUTS, SLOPE, Network
+from dawson.recipe import EPSILON, SLOPE, Network
 
 OPSET = 17
 IR_VERSION = 9
@@ -57,12 +57,17 @@ class _Graph:
 
 
 def to_onnx(
-    weights: Mapping[str, NDArray[np.generic]], network: Network, *, window: int, outputs: int
+    weights: Mapping[str, NDArray[np.generic]],
+    network: Network,
+    *,
+    channels: int,
+    shape: tuple[int, int, int],
+    outputs: int,
 ) -> onnx.ModelProto:
-    """Build the model: input ``images`` (1, 3, n, n, n) fp32, output ``scores`` (1, outputs, n, n, n) fp32.
+    """Build the model: input ``images`` (1, channels, i, j, k) fp32, output ``scores`` (1, outputs, i, j, k) fp32.
 
-    ``weights`` are named as in the torch network's state dict; ``window`` is n. Scores are probabilities:
-    the sigmoid of the lesion's logit, then the softmax of the anatomy's.
+    ``weights`` are named as in the torch network's state dict; ``shape`` is (i, j, k). Scores are
+    probabilities: the sigmoid of the lesion's logit, then the softmax of the anatomy's, if there is any.
     """
     graph = _Graph(weights)
     x, skips = "images", []
@@ -82,18 +87,20 @@ def to_onnx(
         for unit in range(network.convolutions[level]):
             x = graph.unit(x, f"merge.{step}.{unit}", 1)
     x = graph.node("Conv", [x, graph.weight("head.weight"), graph.weight("head.bias")], "head", kernel_shape=[1] * 3)
-    graph.initializers.append(numpy_helper.from_array(np.array([1, outputs - 1], dtype=np.int64), "split"))
-    graph.nodes.append(helper.make_node("Split", [x, "split"], ["lesion", "anatomy"], name="heads", axis=1))
-    lesion = graph.node("Sigmoid", ["lesion"], "lesion.probability")
-    anatomy = graph.node("Softmax", ["anatomy"], "anatomy.probability", axis=1)
-    graph.node("Concat", [lesion, anatomy], "scores", axis=1)
-    cube = [window] * 3
+    if outputs == 1:
+        graph.node("Sigmoid", [x], "scores")
+    else:
+        graph.initializers.append(numpy_helper.from_array(np.array([1, outputs - 1], dtype=np.int64), "split"))
+        graph.nodes.append(helper.make_node("Split", [x, "split"], ["lesion", "anatomy"], name="heads", axis=1))
+        lesion = graph.node("Sigmoid", ["lesion"], "lesion.probability")
+        anatomy = graph.node("Softmax", ["anatomy"], "anatomy.probability", axis=1)
+        graph.node("Concat", [lesion, anatomy], "scores", axis=1)
     model = helper.make_model(
         helper.make_graph(
             graph.nodes,
             "dawson",
-            [helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, INPUTS, *cube])],
-            [helper.make_tensor_value_info("scores", TensorProto.FLOAT, [1, outputs, *cube])],
+            [helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, channels, *shape])],
+            [helper.make_tensor_value_info("scores", TensorProto.FLOAT, [1, outputs, *shape])],
             graph.initializers,
         ),
         opset_imports=[helper.make_opsetid("", OPSET)],

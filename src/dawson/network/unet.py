@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dawson.recipe import EPSILON, INPUTS, SLOPE, Network
+from dawson.recipe import EPSILON, SLOPE, Network
 
 
 class InstanceNorm(nn.Module):
@@ -49,15 +49,15 @@ class Unit(nn.Module):
 class UNet(nn.Module):
     """U-Net with one level an entry of ``network.widths``.
 
-    Input (batch, 3, i, j, k), sides multiples of 2**(levels − 1); output (batch, 1 + anatomy classes,
-    i, j, k): the lesion's logit, then the logits of the anatomy.
+    Input (batch, channels, i, j, k), sides multiples of 2**(levels − 1); output (batch, 1 + anatomy classes,
+    i, j, k): the lesion's logit, then the logits of the anatomy, if any.
     """
 
-    def __init__(self, network: Network, anatomy_classes: int) -> None:
+    def __init__(self, network: Network, *, channels: int, anatomy_classes: int) -> None:
         super().__init__()
         widths, counts = network.widths, network.convolutions
         self.down = nn.ModuleList()
-        inputs = INPUTS
+        inputs = channels
         for level, (width, count) in enumerate(zip(widths, counts, strict=True)):
             units = [Unit(inputs, width, 1 if level == 0 else 2)]
             units += [Unit(width, width) for _ in range(count - 1)]

@@ -57,7 +57,8 @@ def reorient(array: NDArray[Any], source: Grid, target: Grid) -> NDArray[Any]:
         for step, (axis, flip) in enumerate(zip(axes, flipped, strict=True)):
             to_source[axis, step] = -1.0 if flip else 1.0
             to_source[axis, 3] = source.shape[axis] - 1 if flip else 0
-        if Grid(shape=view.shape, affine=source.affine @ to_source).same_as(target):
+        i, j, k = view.shape
+        if Grid(shape=(i, j, k), affine=source.affine @ to_source).same_as(target):
             return view
     raise InputError("the two grids are not orientations of one lattice", remedy="resample between them instead")
 

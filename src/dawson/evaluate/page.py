@@ -1,0 +1,246 @@
+"""One page that holds an evaluation: figures, charts and definitions in a single file that needs no network.
+
+No script runs in it, and nothing is fetched: pictures are embedded, the style stands in the page. Every
+text that comes from outside (names of cases, files, models) is escaped.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Mapping
+from collections.abc import Sequence as Several
+from html import escape
+from typing import Any
+
+from dawson.evaluate.columns import columns_of
+from dawson.evaluate.digest import LOADS, headline
+from dawson.evaluate.settings import Settings
+from dawson.evaluate.style import Chart
+from dawson.evaluate.table import case_table, cohort_table, comparison_table, head, interval, places
+
+Summary = Mapping[str, Any]
+
+STYLE = """
+:root { color-scheme: light dark; --paper: #ffffff; --ink: #1c1c1c; --soft: #5c5c5c; --line: #dcdcdc; --band: #f5f5f2;
+  --mark: #0072b2; }
+@media (prefers-color-scheme: dark) { :root { --paper: #16181b; --ink: #e9e9e6; --soft: #a6a6a2; --line: #3a3d42;
+  --band: #1f2226; --mark: #56b4e9; } }
+* { box-sizing: border-box; }
+body { margin: 0 auto; max-width: 66rem; padding: 1.5rem 1.2rem 4rem; background: var(--paper); color: var(--ink);
+  font: 16px/1.5 system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif; overflow-wrap: anywhere; }
+h1 { font-size: 1.7rem; line-height: 1.2; margin: 0.4rem 0; }
+h2 { font-size: 1.2rem; margin: 2.4rem 0 0.6rem; padding-bottom: 0.25rem; border-bottom: 2px solid var(--mark); }
+h3 { font-size: 1rem; margin: 1.2rem 0 0.4rem; }
+p { max-width: 46rem; margin: 0.5rem 0; }
+.soft, figcaption, small { color: var(--soft); }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; font-size: 0.88rem; font-variant-numeric: tabular-nums; overflow-wrap: normal; }
+th, td { padding: 0.28rem 0.7rem; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--line); }
+th { font-weight: 600; }
+thead th { border-bottom: 2px solid var(--soft); vertical-align: bottom; }
+tbody tr:nth-child(even) { background: var(--band); }
+th[scope=row], .left { text-align: left; }
+.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 29rem), 1fr)); gap: 1.4rem; }
+figure { margin: 0; }
+figure img { display: block; width: 100%; height: auto; background: #ffffff; border: 1px solid var(--line);
+  border-radius: 4px; }
+figcaption { font-size: 0.85rem; margin-top: 0.35rem; }
+figcaption strong { color: var(--ink); }
+dl { display: grid; grid-template-columns: minmax(9rem, max-content) 1fr; gap: 0.3rem 1rem; font-size: 0.88rem; }
+dt { font-weight: 600; }
+dd { margin: 0; color: var(--soft); }
+.notice { border-left: 4px solid #d55e00; padding: 0.4rem 0.8rem; background: var(--band); }
+details { margin: 0.6rem 0; }
+summary { cursor: pointer; font-weight: 600; }
+code { font-size: 0.82rem; }
+@media (max-width: 40rem) { dl { grid-template-columns: 1fr; } dd { margin-bottom: 0.5rem; } }
+@media print { .wide { overflow: visible; } details > * { display: block; } h2 { break-after: avoid; }
+  figure { break-inside: avoid; } }
+"""
+
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"  # the browser itself refuses anything else
+
+
+def evaluation_page(summary: Summary, charts: Several[Chart], worst: Several[Chart]) -> str:
+    """The page as HTML: summary first, then charts beside their definitions, single cases, all definitions."""
+    settings = _settings(summary)
+    sections = [
+        _opening(summary, settings),
+        _cohort(summary, settings),
+        _section("Charts", _figures(charts)),
+        _section("Worst cases", _figures(worst)) if worst else "",
+        _compared(summary),
+        _by_load(summary, settings),
+        _cases(summary, settings),
+        _left_out(summary),
+        _definitions(summary),
+        _provenance(summary),
+    ]
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>Lesion masks evaluated - dawson</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
+        + "\n".join(section for section in sections if section)
+        + "\n</body>\n</html>\n"
+    )
+
+
+def _opening(summary: Summary, settings: Settings) -> str:
+    columns = headline(settings)[:2]
+    told = []
+    for name, method in summary["predictions"].items():
+        if method["cases"]:
+            figures = ", ".join(f"{head(c)} {interval(method[c], digits=places(c))}" for c in columns)
+            told.append(
+                f"<li><strong>{escape(name)}</strong>: {escape(figures)} ({_count(method['cases'], 'case')})</li>"
+            )
+    patients = _count(summary["patients"], "patient")
+    model = summary["model"]
+    what = (
+        f"Model {escape(str(model['name']))} {escape(str(model['version']))} run on labelled scans. " if model else ""
+    )
+    many = (
+        "Cases of one patient are not independent: intervals are drawn by patient."
+        if summary["patients"] > 1
+        else "One patient gives no interval."
+    )
+    return (
+        "<header><h1>Lesion masks against the truth</h1>\n"
+        f"<p>{what}{_count(summary['cases'], 'case')} of {patients}. Means over cases with their 95 % interval. "
+        f"{many}</p>\n"
+        f"<ul>{''.join(told)}</ul>\n"
+        f"<p>{escape(summary['rules'])}</p>\n"
+        f'<p class="notice">{escape(summary["notice"])}</p></header>'
+    )
+
+
+def _cohort(summary: Summary, settings: Settings) -> str:
+    columns = headline(settings)
+    texts = summary["definitions"]["columns"]
+    body = _table(cohort_table(summary, columns), left=1)
+    if summary["raters"] is not None:
+        raters = summary["raters"]
+        body += (
+            f"<p>The {raters['raters']} raters agree among themselves with Dice {raters['dice']:.3f} and lesion F1 "
+            f"{raters['lesion_f1']:.3f}. {escape(summary['definitions']['cohort']['raters'])} "
+            f"{escape(summary['definitions']['cohort']['against_raters'])}</p>"
+        )
+    body += _list((head(column), texts[column]) for column in columns)
+    return _section("Cohort", body)
+
+
+def _figures(charts: Several[Chart]) -> str:
+    figures = []
+    for chart in charts:
+        data = base64.b64encode(chart.png).decode("ascii")
+        alt = escape(f"{chart.title}. {chart.caption}", quote=True)
+        figures.append(
+            f'<figure><img alt="{alt}" src="data:image/png;base64,{data}">'
+            f"<figcaption><strong>{escape(chart.title)}.</strong> {escape(chart.caption)}</figcaption></figure>"
+        )
+    return f'<div class="charts">{"".join(figures)}</div>'
+
+
+def _compared(summary: Summary) -> str:
+    if not summary["comparisons"]:
+        return ""
+    text = f"<p>{escape(summary['definitions']['cohort']['comparison'])} p is not corrected for many comparisons.</p>"
+    return _section("Predictions compared", text + _table(comparison_table(summary), left=3))
+
+
+def _by_load(summary: Summary, settings: Settings) -> str:
+    columns = headline(settings)[:2]
+    rows = [["prediction", "lesion load", "cases", *(head(column) for column in columns)]]
+    for name, method in summary["predictions"].items():
+        for load in LOADS:
+            part = method.get("by_load", {}).get(load)
+            if part is not None:
+                figures = [interval(part[column], digits=places(column)) for column in columns]
+                rows.append([name, load, str(part["cases"]), *figures])
+    volumes = [["prediction", "Pearson r", "Spearman rho", "bias ml", "limits ml", "lesion-free cases", "false there"]]
+    for name, method in summary["predictions"].items():
+        if method["cases"]:
+            volumes.append([name, *_volumes(method)])
+    text = "<h3>Volumes, and cases without lesions</h3>"
+    return _section("By lesion load", _table(rows, left=2) + text + _table(volumes, left=1))
+
+
+def _volumes(method: Summary) -> list[str]:
+    correlation, limits, free = method["volume_correlation"], method["bland_altman"], method["lesion_free"]
+
+    def number(value: float | None, digits: int) -> str:
+        return "-" if value is None else f"{value:.{digits}f}"
+
+    return [
+        number(correlation["pearson"], 3),
+        number(correlation["spearman"], 3),
+        number(limits["bias_ml"], 2),
+        f"{number(limits['low_ml'], 2)} to {number(limits['high_ml'], 2)}",
+        str(free["cases"]),
+        number(free["mean_false_positives"], 1),
+    ]
+
+
+def _cases(summary: Summary, settings: Settings) -> str:
+    columns = [column for column in columns_of(settings) if column in {*headline(settings), "normalised_dice"}]
+    rows = case_table(summary, columns)
+    return _section("Every case", f"<p>All columns stand in metrics.csv.</p>{_table(rows, left=2)}")
+
+
+def _left_out(summary: Summary) -> str:
+    lines = [*summary["failed"], *summary["skipped"]]
+    if not lines:
+        return ""
+    return _section("Not evaluated", f"<ul>{''.join(f'<li>{escape(line)}</li>' for line in lines)}</ul>")
+
+
+def _definitions(summary: Summary) -> str:
+    texts = summary["definitions"]
+    body = "<p>Undefined figures are left empty and do not enter means.</p>" + _list(texts["columns"].items())
+    return _section("Definitions", body + "<h3>Of the cohort</h3>" + _list(texts["cohort"].items()))
+
+
+def _provenance(summary: Summary) -> str:
+    facts = [(name, version) for name, version in summary["versions"].items()]
+    if summary["model"]:
+        facts.append(("model", f"{summary['model']['name']} {summary['model']['version']}"))
+        facts.append(("model SHA-256", str(summary["model"]["sha256"])))
+    groups = "; ".join(f"{patient}: {', '.join(cases)}" for patient, cases in summary["grouping"].items())
+    rows = [["case", "prediction", "file", "SHA-256"]]
+    for row in summary["rows"]:
+        rows += [[row["case"], row["prediction"], what, digest] for what, digest in row["sha256"].items()]
+    return _section(
+        "Provenance",
+        f"{_list(facts)}<h3>Cases by patient</h3><p>{escape(groups)}</p>"
+        f"<details><summary>Files by hash</summary>{_table(rows, left=4)}</details>",
+    )
+
+
+def _section(title: str, body: str) -> str:
+    return f"<section><h2>{escape(title)}</h2>\n{body}</section>"
+
+
+def _table(rows: Several[Several[str]], *, left: int) -> str:
+    """A table whose first row holds the heads; its first ``left`` columns are text."""
+
+    def cells(row: Several[str], tag: str) -> str:
+        kinds = [' class="left"' if place < left else "" for place in range(len(row))]
+        return "".join(f"<{tag}{kind}>{escape(cell)}</{tag}>" for kind, cell in zip(kinds, row, strict=True))
+
+    head_row = f"<thead><tr>{cells(rows[0], 'th')}</tr></thead>"
+    body = "".join(f"<tr>{cells(row, 'td')}</tr>" for row in rows[1:])
+    return f'<div class="wide" tabindex="0"><table>{head_row}<tbody>{body}</tbody></table></div>'
+
+
+def _list(pairs: Iterable[tuple[str, str]]) -> str:
+    return f"<dl>{''.join(f'<dt>{escape(name)}</dt><dd>{escape(text)}</dd>' for name, text in pairs)}</dl>"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _settings(summary: Summary) -> Settings:
+    content = dict(summary["settings"])
+    return Settings(**{**content, "rules": tuple(content["rules"])})

@@ -1,0 +1,170 @@
+"""What the network is shown of a visit: align → prepare → find the brain → scale by its median.
+
+Training on real visits and inference both come here, so they see the same scan alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+import numpy as np
+
+from dawson.errors import InputError
+from dawson.measure.brain import find_brain
+from dawson.network.engine import Infer, argmax_anatomy, run_windows
+from dawson.network.model import Model
+from dawson.prepare.align import Alignment, align
+from dawson.prepare.grid import head_box, resample, working_grid
+from dawson.prepare.intensity import brain_median, first_guess, from_zero, normalise
+from dawson.study import Grid, Labels, Mask, Sequence, Study, Volume
+
+HEAD_MARGIN_MM = 2.0
+BRAIN_MARGIN_MM = 4.0
+FIRST_OVERLAP = 0.0  # of windows in the first pass, which only needs to find the brain
+SMALLEST_BRAIN_ML = 500.0  # less than this is no adult brain: the network has not understood the scan
+LEAST_COVERAGE, FULL_COVERAGE = 0.3, 0.95  # of the brain, by one sequence
+LEAST_SIGNAL = 0.05  # of the brain's median, relative to the brightest half percent
+USUAL_BRAIN_ML = (850.0, 1800.0)  # parenchyma of adults with room to spare
+CHANNELS = list(Sequence)
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """A visit as the network sees it.
+
+    ``images`` (3, i, j, k) on ``grid``, a box around the brain: FLAIR, T1, T2, 1 being the median of the
+    parenchyma, zero where a sequence is absent; ``parenchyma`` (i, j, k) is the brain as the first pass
+    found it; ``used`` are the sequences that the images hold.
+    """
+
+    images: Volume
+    grid: Grid
+    parenchyma: Mask
+    used: tuple[Sequence, ...]
+    alignment: dict[Sequence, Alignment]
+    warnings: tuple[str, ...]
+
+
+def prepare_study(study: Study, network: Model, infer: Infer, *, begin: Callable[[str], None]) -> Inputs:
+    """Prepare a visit for a network that sees windows; ``begin`` is told of each step.
+
+    Raises :class:`InputError` where no brain can be found.
+    """
+    reference = study.reference
+    begin("align")
+    aligned = {s: align(study.scans[s], reference) for s in study.sequences[1:]}
+
+    begin("prepare")
+    grid = working_grid(
+        reference.grid,
+        spacing=network.recipe.prepare.spacing_mm,
+        box=head_box(reference.voxels, reference.grid),
+        margin_mm=HEAD_MARGIN_MM,
+    )
+    warnings = list(study.warnings)
+    images, covered = _on_grid(study, aligned, grid, warnings)
+    warnings += [f"{s.value}: {text}" for s, a in aligned.items() for text in a.warnings]
+
+    begin("find the brain")
+    window, outputs = network.recipe.prepare.window, 1 + len(network.anatomy_names)
+    guessed = np.stack([normalise(image, first_guess(image)) for image in images])
+    first = run_windows(infer, guessed, window=window, overlap=FIRST_OVERLAP, outputs=outputs)
+    parenchyma = among(one_brain(argmax_anatomy(first), network, grid), network.card["parenchyma"], network)
+    check_brain(study, parenchyma, grid)
+
+    box = _box(parenchyma, margin=round(BRAIN_MARGIN_MM / grid.spacing[0]))
+    scaled, used = _scaled(study, images, covered, parenchyma, box, warnings)
+    affine = grid.affine.copy()
+    affine[:3, 3] = grid.to_world(np.array([s.start for s in box], dtype=np.float64))
+    _, i, j, k = scaled.shape
+    return Inputs(scaled, Grid((i, j, k), affine), parenchyma[box], used, aligned, tuple(warnings))
+
+
+def _on_grid(study: Study, aligned: dict[Sequence, Alignment], grid: Grid, warnings: list[str]) -> tuple[Volume, Mask]:
+    """All scans on the working grid: (3, i, j, k), zero where a sequence is absent or does not reach.
+
+    The mask, of the same shape, tells where each sequence does reach.
+    """
+    images = np.zeros((len(CHANNELS), *grid.shape), dtype=np.float32)
+    covered = np.zeros(images.shape, dtype=bool)
+    for scan in study:
+        channel = CHANNELS.index(scan.sequence)
+        matrix = aligned[scan.sequence].matrix if scan.sequence in aligned else None
+        voxels, warning = from_zero(scan.voxels)
+        if warning is not None:
+            warnings.append(f"{scan.sequence.value}: {warning}")
+        images[channel] = resample(voxels, scan.grid, grid, transform=matrix, interpolation="linear")
+        everywhere = np.ones(scan.grid.shape, dtype=bool)
+        covered[channel] = resample(everywhere, scan.grid, grid, transform=matrix, interpolation="nearest")
+    return np.maximum(images, 0.0, out=images), covered
+
+
+def _scaled(
+    study: Study,
+    images: Volume,
+    covered: Mask,
+    parenchyma: Mask,
+    box: tuple[slice, slice, slice],
+    warnings: list[str],
+) -> tuple[Volume, tuple[Sequence, ...]]:
+    """The scans within ``box``, scaled by the brain's median, and which of them can be used.
+
+    A sequence that shows too little of the brain, or hardly any signal there, is left out with a warning.
+    """
+    scaled = np.zeros_like(images[(slice(None), *box)])
+    used = []
+    for sequence in study.sequences:
+        channel = CHANNELS.index(sequence)
+        share = float(covered[channel][parenchyma].mean())
+        if share < LEAST_COVERAGE:
+            warnings.append(f"{sequence.value}: shows {share:.0%} of the brain and was left out")
+            continue
+        if share < FULL_COVERAGE:
+            warnings.append(f"{sequence.value}: shows only {share:.0%} of the brain")
+        median = brain_median(images[channel], parenchyma & covered[channel])
+        if median < LEAST_SIGNAL * float(np.percentile(images[channel], 99.5)):
+            warnings.append(f"{sequence.value}: has hardly any signal in the brain and was left out")
+            continue
+        scaled[channel] = normalise(images[channel][box], median)
+        used.append(sequence)
+    if not used:
+        raise InputError(
+            "no sequence shows the brain well enough to be used",
+            file=study.reference.file,
+            remedy="give the scan as it came from the scanner, covering the whole brain",
+        )
+    return scaled, tuple(used)
+
+
+def among(anatomy: Labels, names: Collection[str], network: Model) -> Mask:
+    """Where the anatomy is one of the named ones."""
+    return np.isin(anatomy, [value for value, name in network.anatomy_names.items() if name in names])
+
+
+def one_brain(anatomy: Labels, network: Model, grid: Grid) -> Labels:
+    """The anatomy, zero wherever it is no part of the one brain."""
+    core = among(anatomy, network.card["core"], network)
+    return anatomy * find_brain(anatomy > 0, core, spacing=grid.spacing[0])
+
+
+def check_brain(study: Study, parenchyma: Mask, grid: Grid) -> list[str]:
+    """Refuse what shows no brain; warn of an unusual one."""
+    volume = float(parenchyma.sum()) * grid.voxel_volume / 1000
+    if volume < SMALLEST_BRAIN_ML:
+        raise InputError(
+            f"shows {volume:.0f} ml of brain, where at least {SMALLEST_BRAIN_ML:.0f} ml were expected",
+            file=study.reference.file,
+            remedy="check that it is a brain scan of the stated sequence that covers the whole head",
+        )
+    if not USUAL_BRAIN_ML[0] <= volume <= USUAL_BRAIN_ML[1]:
+        return [f"brain volume of {volume:.0f} ml is unusual: part of the brain may be cut off or was not found"]
+    return []
+
+
+def _box(mask: Mask, margin: int) -> tuple[slice, slice, slice]:
+    slices = []
+    for axis in range(3):
+        hit = np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis})))
+        slices.append(slice(max(int(hit[0]) - margin, 0), min(int(hit[-1]) + 1 + margin, mask.shape[axis])))
+    return slices[0], slices[1], slices[2]

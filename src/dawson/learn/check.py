@@ -1,0 +1,254 @@
+"""Look into every file of a cohort before any work starts, and tell all that is wrong with it at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Sequence as Several
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dawson.errors import DawsonError, InputError
+from dawson.learn.cases import Case, refusal
+from dawson.measure.lesions import find_lesions
+from dawson.read.geometry import read_geometry
+from dawson.read.header import read_header, too_short
+from dawson.read.nifti import read_scan
+from dawson.read.stream import open_source
+from dawson.study import Grid, Mask, Sequence
+
+SAME_GRID_MM = 0.05  # at the corners: programs that write masks round the numbers of a header
+CHECKED = "checked.json"
+VERSION = 1  # of what is kept; another version is forgotten
+SAVE_EVERY = 25  # files
+
+Facts = dict[str, Any]  # of one file, as JSON holds them
+
+
+@dataclass(frozen=True)
+class CaseFacts:
+    """What was found in the files of one case.
+
+    ``load_ml`` is the volume of all lesions, ``lesions`` counts them (26-connected; none are dropped for
+    being small), ``reference`` is the sequence on whose grid the mask lies, ``sha256`` holds the hash of
+    every file of the case as it lies on disk.
+    """
+
+    name: str
+    load_ml: float
+    lesions: int
+    reference: Sequence
+    sha256: Mapping[Path, str]
+
+
+def check_cases(
+    cases: Several[Case],
+    *,
+    cache: Path | None = None,
+    workers: int | None = None,
+    source: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[CaseFacts, ...]:
+    """Read every scan and mask whole; return the facts in the order of the cases.
+
+    What was found is kept in ``cache`` by path, size and time of change, also where the check is interrupted,
+    so that a second one takes no time. ``workers`` files are read at once (the cores where left out).
+    ``progress`` is called with the number of files done and of all.
+
+    Raises :class:`InputError`, named after ``source``, that lists every problem: a file that cannot be read
+    or is no head scan, a mask that is not finite, not binary, marks everything or lies on the grid of no
+    scan of its visit, one scan given twice under two names, and a cohort without any lesion.
+    """
+    wanted = {file: False for case in cases for file in case.scans.values()}
+    wanted |= {case.mask: True for case in cases}
+    known = _Known(cache)
+    facts: dict[Path, Facts] = {}
+    faults: dict[Path, str] = {}
+    pool = ThreadPoolExecutor(workers or _cores())  # reading and unpacking let go of the interpreter's lock
+    try:
+        futures = {pool.submit(_examine, file, is_mask, known): file for file, is_mask in wanted.items()}
+        for done, future in enumerate(as_completed(futures), 1):
+            try:
+                facts[futures[future]] = future.result()
+            except DawsonError as error:
+                faults[futures[future]] = f"{error.finding}; {error.remedy}"
+            if progress is not None:
+                progress(done, len(futures))
+            if done % SAVE_EVERY == 0:
+                known.save()
+    finally:  # after Ctrl-C too: only the files being read are waited for
+        pool.shutdown(cancel_futures=True)
+        known.save()
+    problems = [f"{case.name}: {text}" for case in cases for text in _problems(case, facts, faults)]
+    problems += _copies(cases, facts)
+    if not problems and not any(facts[case.mask]["lesions"] for case in cases):
+        problems.append("none of the masks marks a lesion: the class to learn is empty; add cases with lesions")
+    if problems:
+        raise refusal(source, problems)
+    return tuple(_case_facts(case, facts) for case in cases)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _case_facts(case: Case, facts: Mapping[Path, Facts]) -> CaseFacts:
+    mask = facts[case.mask]
+    reference = next(
+        s for s, file in case.scans.items() if _grid(facts[file]).same_as(_grid(mask), tolerance=SAME_GRID_MM)
+    )
+    hashes = {file: str(facts[file]["sha256"]) for file in (*case.scans.values(), case.mask)}
+    return CaseFacts(case.name, mask["load_ml"], mask["lesions"], reference, hashes)
+
+
+def _problems(case: Case, facts: Mapping[Path, Facts], faults: Mapping[Path, str]) -> Iterable[str]:
+    files = (*case.scans.values(), case.mask)
+    yield from (f"{file}: {faults[file]}" for file in files if file in faults)
+    grids = [_grid(facts[file]) for file in case.scans.values() if file in facts]
+    if case.mask not in facts or not grids or any(file in faults for file in files):
+        return
+    mask = _grid(facts[case.mask])
+    if not any(grid.same_as(mask, tolerance=SAME_GRID_MM) for grid in grids):
+        what = (
+            "a mask of another scan" if all(grid.shape != mask.shape for grid in grids) else "a mask moved or flipped"
+        )
+        yield (
+            f"{case.mask}: lies on the grid of no scan of its visit ({_shown(mask)}, but the scans have "
+            f"{' and '.join(dict.fromkeys(map(_shown, grids)))}): {what}?; resample it to one of them"
+        )
+
+
+def _shown(grid: Grid) -> str:
+    sides = " × ".join(str(n) for n in grid.shape)
+    return f"{sides} voxels of {' × '.join(f'{s:.3g}' for s in grid.spacing)} mm, {grid.orientation}"
+
+
+def _copies(cases: Iterable[Case], facts: Mapping[Path, Facts]) -> Iterable[str]:
+    """Scans with one content under two names: across patients, the same image would be trained on and tested."""
+    owners: dict[str, dict[Path, str]] = defaultdict(dict)
+    for case in cases:
+        for sequence, file in case.scans.items():
+            if file in facts:
+                owners[facts[file]["sha256"]][file] = f"{sequence.upper()} of {case.name}"
+    for same in owners.values():
+        if len(same) > 1:
+            yield f"{' and '.join(same.values())} are one and the same scan; give each its own"
+
+
+def _examine(file: Path, is_mask: bool, known: _Known) -> Facts:
+    kind = "mask" if is_mask else "scan"
+    stored = known.get(file, kind)
+    if stored is not None:
+        return stored
+    stamp = _stamp(file)  # before reading: a file that changes meanwhile is read again next time
+    if is_mask:
+        mask, grid, sha256 = read_mask(file)
+        facts: Facts = {"load_ml": float(np.count_nonzero(mask)) * grid.voxel_volume / 1000}
+        # Every voxel that is marked belongs to a lesion, so any threshold between 0 and 1 will do.
+        facts["lesions"] = len(find_lesions(mask.astype(np.float32), grid, threshold=0.5, minimum_mm3=0.0)[2])
+    else:
+        scan = read_scan(file, Sequence.FLAIR)  # the sequence changes nothing in how a file is checked
+        grid, sha256, facts = scan.grid, scan.sha256 or "", {}
+    facts |= {"kind": kind, "sha256": sha256, "shape": list(grid.shape), "affine": grid.affine.tolist()}
+    known.put(file, stamp, facts)
+    return facts
+
+
+def read_mask(file: Path) -> tuple[Mask, Grid, str]:
+    """Read one lesion mask: bool (i, j, k) as stored, its grid, and the file's SHA-256.
+
+    Beside 0, one value may occur (1, 255 or another above zero); a mask without any lesion is allowed. Raises
+    :class:`InputError` for what dawson's reader of scans refuses as a file, and for a mask that is not
+    finite, not binary, or marks every voxel.
+    """
+    with open_source(file) as source:
+        stored, layout = read_header(source)
+        _, grid, _ = read_geometry(stored, layout.shape, file=file)
+        content, found = source.fill(layout.size)
+        sha256, _ = source.finish()
+    if found < layout.size:
+        raise too_short(layout, file)
+    voxels: NDArray[Any] = content.view(layout.dtype).reshape(layout.shape, order="F")
+    with np.errstate(all="ignore"):
+        low, high = (float(v) * layout.slope + layout.intercept for v in (voxels.min(), voxels.max()))
+    if not np.isfinite([low, high]).all():
+        finding = "the mask holds values that are NaN or infinite"
+        raise InputError(finding, remedy="save it again with 0 and 1 only", file=file)
+    marked = voxels != (-layout.intercept / layout.slope)
+    values = np.unique(voxels[marked])
+    if values.size > 1 or low < 0:
+        finding = (
+            f"the mask is not binary: it holds {values.size + int(not marked.all())} values from {low:g} to {high:g}"
+        )
+        raise InputError(finding, remedy="save it with 0 and 1 only (of a probability map, cut at 0.5)", file=file)
+    if marked.all():
+        finding = f"the mask marks every voxel (all are {high:g})"
+        raise InputError(finding, remedy="give the mask of the lesions, 0 elsewhere", file=file)
+    return np.ascontiguousarray(marked), grid, sha256
+
+
+def _grid(facts: Facts) -> Grid:
+    i, j, k = facts["shape"]
+    return Grid((i, j, k), np.array(facts["affine"]))
+
+
+def _stamp(file: Path) -> list[int]:
+    try:
+        status = file.stat()
+    except OSError:
+        return []  # reading it will say why
+    return [status.st_size, status.st_mtime_ns]
+
+
+class _Known:
+    """Facts of files that were read before, in one small JSON file; threads and processes may share it."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self.file = None if folder is None else folder / CHECKED
+        self.lock = threading.Lock()
+        self.new: dict[str, Facts] = {}
+        self.old = self._load()
+
+    def get(self, file: Path, kind: str) -> Facts | None:
+        facts = self.old.get(str(file.resolve()))
+        if not isinstance(facts, dict) or facts.get("kind") != kind or facts.get("stamp") != _stamp(file):
+            return None
+        return facts
+
+    def put(self, file: Path, stamp: list[int], facts: Facts) -> None:
+        with self.lock:
+            self.new[str(file.resolve())] = facts | {"stamp": stamp}
+
+    def save(self) -> None:
+        """Add what is new to what is there by now; a cache that cannot be written is done without."""
+        with self.lock:
+            if self.file is None or not self.new:
+                return
+            self.old = self._load() | self.new
+            text = json.dumps({"version": VERSION, "files": self.old})
+            partial = self.file.with_name(f".{CHECKED}.{os.getpid()}")
+            try:
+                self.file.parent.mkdir(parents=True, exist_ok=True)
+                partial.write_text(text, "utf-8")
+                partial.replace(self.file)
+                self.new = {}
+            except OSError:
+                partial.unlink(missing_ok=True)
+
+    def _load(self) -> dict[str, Facts]:
+        try:
+            content = json.loads(self.file.read_text("utf-8")) if self.file is not None else {}
+        except (OSError, ValueError):
+            return {}
+        if not isinstance(content, dict) or content.get("version") != VERSION:
+            return {}
+        files = content.get("files")
+        return files if isinstance(files, dict) else {}

@@ -1,0 +1,157 @@
+"""Everything that a run learns from, gathered before the first step: checked, divided, prepared, kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as Several
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dawson.errors import UsageError
+from dawson.learn.anatomy import LesionMap, nifti_files, read_heads, read_lesion_map
+from dawson.learn.cases import Case, find_cases
+from dawson.learn.check import check_cases
+from dawson.learn.prepared import Prepared, Unit, prepare_units, units_of
+from dawson.learn.run import SPLIT, Tell
+from dawson.learn.sources import Mixture, Patches, Source, Volumes, Windows
+from dawson.learn.split import SETS, Split, k_folds, read_split, split_cases, write_split
+from dawson.recipe import Recipe
+
+SHARES = "0.8/0.125/0.075"  # of train, validation and test: the paper's 204, 32 and 20 of 256
+NOTHING = "give --cases (labelled scans), or --maps and --masks (to learn from synthetic patients), or all of them"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a run's images come from, as the user named it.
+
+    ``cases`` is a BIDS data set or table; ``maps`` a folder of whole-head label maps (FreeSurfer values, 1 mm),
+    ``masks`` one of binary lesion masks in MNI152 space (1 mm); ``split`` counts or shares of volumes, or
+    a split.tsv; ``folds`` and ``fold`` (from 1) take a k-fold split instead; ``cache`` keeps prepared scans.
+    """
+
+    cases: Path | None = None
+    maps: Path | None = None
+    masks: Path | None = None
+    split: str | Path | None = None
+    folds: int | None = None
+    fold: int | None = None
+    cache: Path | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """What a run learns from: images to train on, prepared ones to validate on, and units for the test."""
+
+    source: Source
+    validation: Several[Prepared] = ()
+    test: Several[Unit] = ()
+    train: Several[Unit] = ()
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def gather(origin: Origin, recipe: Recipe, out: Path, *, helper: Path | None, tell: Tell) -> Data:
+    """Read, check, divide and prepare. ``helper`` finds brains for networks that see windows.
+
+    Raises :class:`UsageError` for origins that do not fit the recipe, and what the parts raise for bad files.
+    """
+    if (origin.maps is None) != (origin.masks is None):
+        raise UsageError("--maps and --masks belong together", remedy="give both or neither")
+    if origin.cases is None and origin.maps is None:
+        raise UsageError("there is nothing to learn from", remedy=NOTHING)
+    if origin.maps is not None and recipe.volume is not None:
+        raise UsageError(
+            "a recipe of whole volumes learns from cases only",
+            remedy="make a synthetic cohort with dawson synth and give it as --cases",
+        )
+    patches, facts = None, {"label maps": 0, "lesion masks": 0, "cases": 0}
+    if origin.maps is not None and origin.masks is not None:
+        heads = read_heads(nifti_files(origin.maps), out / "cache")
+        masks = [read_lesion_map(file) for file in nifti_files(origin.masks)]
+        lesions = _without(masks, recipe.synthesis.exclude_masks, origin.masks)
+        patches = Patches(heads, lesions, recipe)
+        facts |= {"label maps": len(heads), "lesion masks": len(lesions)}
+    if origin.cases is None:
+        if patches is None:
+            raise UsageError("there is nothing to learn from", remedy=NOTHING)
+        return Data(patches, facts=facts)
+    return _with_cases(origin, origin.cases, recipe, out, patches, facts, helper=helper, tell=tell)
+
+
+def _with_cases(
+    origin: Origin,
+    where: Path,
+    recipe: Recipe,
+    out: Path,
+    patches: Patches | None,
+    facts: dict[str, Any],
+    *,
+    helper: Path | None,
+    tell: Tell,
+) -> Data:
+    cases = find_cases(where)
+    cache = origin.cache or out / "cache"
+
+    def count(event: str) -> Any:
+        return lambda done, total: tell({"event": event, "done": done, "of": total})
+
+    found = check_cases(cases, cache=cache, source=where, progress=count("check"))
+    loads = {fact.name: fact.load_ml for fact in found}
+    split = _split(origin, cases, loads, out / SPLIT, recipe.optimizer.seed, tell)
+    units = {name: units_of(split[name], recipe) for name in ("train", "validation", "test")}
+    wanted = [*units["train"], *units["validation"]]
+    prepared = prepare_units(wanted, found, recipe, cache, helper=helper, progress=count("prepare"))
+    first = len(units["train"])
+    if not any(one.lesion.any() for one in prepared[:first]):
+        raise UsageError(
+            "none of the training scans has a lesion left on the recipe's grid",
+            file=where,
+            remedy="give cases with lesions, or a finer volume.spacing_mm",
+        )
+    kind = Windows if recipe.volume is None else Volumes
+    real: Source = kind(prepared[:first], recipe)
+    facts |= {
+        "cases": len(cases),
+        "patients": len({case.patient for case in cases}),
+        "volumes": {name: sum(len(u.sequences) for u in own) for name, own in units.items()},
+    }
+    source = real if patches is None else Mixture(patches, real, recipe)
+    return Data(source, prepared[first:], units["test"], units["train"], facts)
+
+
+def _split(
+    origin: Origin, cases: tuple[Case, ...], loads: dict[str, float], file: Path, seed: int, tell: Tell
+) -> Split:
+    """The split of a run begun before, the one that was named, or a new one, which is written down."""
+    named = origin.split if isinstance(origin.split, Path) or origin.split is None else Path(origin.split)
+    fold = origin.fold or 0
+    if (origin.folds or fold) and (origin.split is not None or not 1 <= fold <= (origin.folds or 0)):
+        raise UsageError("a k-fold split needs --folds K, --fold from 1 to K and no --split", remedy="give just these")
+    if file.exists():
+        split = read_split(file, cases)
+    elif named is not None and named.is_file():
+        split = read_split(named, cases)
+    elif origin.folds is not None:
+        split = k_folds(cases, loads, origin.folds, seed=seed)[fold - 1]
+    else:
+        split = split_cases(cases, loads, str(origin.split or SHARES), seed=seed)
+    if not file.exists():
+        write_split(file, split)
+    tell({"event": "split", "volumes": {name: len(split[name]) for name in SETS}, "notes": list(split.notes)})
+    return split
+
+
+def _without(lesions: list[LesionMap], excluded: tuple[str, ...], folder: Path) -> list[LesionMap]:
+    """The lesion maps less the excluded ones, every one of which must be there: a typo would leak a patient."""
+    names = {lesion.name for lesion in lesions}
+    for name in excluded:
+        if name not in names:
+            raise UsageError(
+                f"has no mask named {name!r}",
+                file=folder,
+                remedy="correct synthesis.exclude_masks in the recipe",
+            )
+    left = [lesion for lesion in lesions if lesion.name not in excluded]
+    if not left:
+        raise UsageError("leaves no lesion mask", file=folder, remedy="shorten synthesis.exclude_masks in the recipe")
+    return left

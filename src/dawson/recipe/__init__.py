@@ -1,0 +1,40 @@
+"""The recipe: every choice that turns cases into a model, and a scan into the model's input.
+
+A recipe is a TOML file with one table a class of :mod:`dawson.recipe.fields`. Unknown or ill-typed fields are
+errors that name the field. The trained model carries its recipe in its card, and inference prepares scans from
+there: training and inference cannot disagree.
+"""
+
+from dawson.recipe.fields import (
+    EPSILON,
+    SLOPE,
+    Augment,
+    Loss,
+    Measure,
+    Network,
+    Optimizer,
+    Prepare,
+    Recipe,
+    Synthesis,
+    Volume,
+)
+from dawson.recipe.text import load_recipe, recipe_from_dict, recipe_names, recipe_to_dict, recipe_to_toml
+
+__all__ = [
+    "EPSILON",
+    "SLOPE",
+    "Augment",
+    "Loss",
+    "Measure",
+    "Network",
+    "Optimizer",
+    "Prepare",
+    "Recipe",
+    "Synthesis",
+    "Volume",
+    "load_recipe",
+    "recipe_from_dict",
+    "recipe_names",
+    "recipe_to_dict",
+    "recipe_to_toml",
+]
