@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from dawson.commands import evaluate, search, segment, train
+from dawson.commands import evaluate, search, segment, synth, train
 from dawson.terminal import DONE, EXIT_CODES, INTERRUPTED, REFUSED, explain
 
 app = typer.Typer(
@@ -47,7 +47,7 @@ def _dawson(
         raise typer.Exit(REFUSED)
 
 
-for _command in (segment, evaluate, train, search):
+for _command in (segment, evaluate, train, search, synth):
     _command.register(app)
 
 

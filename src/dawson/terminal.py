@@ -48,16 +48,59 @@ def show_steps() -> Iterator[Callable[[str], None]]:
 
 
 @contextmanager
-def show_record() -> Iterator[Callable[[Mapping[str, Any]], None]]:
-    """A function to call with each record of a training run: on a terminal (stderr) its numbers are shown."""
+def show_training() -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    """A function to call with each record of a training run.
+
+    On a terminal (stderr) a bar shows how far the steps have come, the time that is left, the loss and the Dice of
+    the last steps; elsewhere a line tells of each epoch, and what else there is to say.
+    """
     from rich.console import Console  # noqa: PLC0415
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
 
     console = Console(stderr=True, highlight=False)
-    if not console.is_terminal:
-        yield lambda record: None
-        return
-    with console.status("train", spinner="line") as status:
-        yield lambda record: status.update("  ".join(f"{name} {value:.4g}" for name, value in record.items()))
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+        TimeRemainingColumn(elapsed_when_finished=True),
+        TextColumn("{task.fields[figures]}"),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        tasks: dict[str, Any] = {}
+
+        def show(record: Mapping[str, Any]) -> None:
+            event = str(record["event"])
+            total, done = record.get("of"), record.get("done", record.get("step"))
+            if event in ("check", "prepare", "step", "test"):
+                if event not in tasks:
+                    tasks[event] = bar.add_task(_DOING[event], total=total, completed=done, figures="")
+                keys = [key for key in ("lr", "loss", "dice") if key in record]
+                figures = "  ".join(f"{key} {record[key]:.3g}" for key in keys)
+                bar.update(tasks[event], completed=done, total=total, figures=figures)
+            for line in _sentences(record):
+                bar.console.print(line, markup=False)
+
+        yield show
+
+
+_DOING = {"check": "check files", "prepare": "prepare", "step": "train", "test": "test"}
+
+
+def _sentences(record: Mapping[str, Any]) -> Iterator[str]:
+    """What a record has to say that should stay on the screen."""
+    if record["event"] == "split":
+        counts = ", ".join(f"{count} {name}" for name, count in record["volumes"].items() if count)
+        yield f"Volumes: {counts}."
+        yield from (f"Note: {note}" for note in record["notes"])
+    if record["event"] == "epoch":
+        parts = [f"epoch {record['epoch']}, step {record['step']}, lr {record['lr']:.2g}"]
+        for name in ("train", "validation"):
+            if name in record:
+                figures = ((key, record[name][key]) for key in ("loss", "dice", "iou") if key in record[name])
+                parts.append(f"{name} " + " ".join(f"{key} {value:.3f}" for key, value in figures))
+        yield "; ".join(parts) + f" ({record['seconds']:.0f} s)"
+    if record["event"] == "table":
+        yield from record["lines"]
 
 
 def explain(error: Exception) -> tuple[str, int]:

@@ -67,3 +67,31 @@ def toy_head(toy_folders: tuple[Path, Path]) -> Head:
 @pytest.fixture(scope="session")
 def toy_lesions(toy_folders: tuple[Path, Path]) -> list[LesionMap]:
     return [read_lesion_map(toy_folders[1] / f"{name}.nii.gz") for name in ("one", "two")]
+
+
+@pytest.fixture(scope="session")
+def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A table of six patients: FLAIR and T1 of a tiny head, bright and dark lesions, their masks."""
+    return write_cohort(tmp_path_factory.mktemp("cohort"))
+
+
+def write_cohort(folder: Path, *, patients: int = 6) -> Path:
+    affine = np.diag([-8.0, 8.0, 7.0, 1.0])
+    affine[:3, 3] = (92.0, -108.0, -80.0)
+    shape = (24, 28, 24)
+    rows = ["patient\tvisit\tflair\tt1\tmask"]
+    for number in range(patients):
+        rng = np.random.default_rng(number)
+        radius = np.sqrt(sum(a**2 for a in np.meshgrid(*[np.linspace(-1, 1, n) for n in shape], indexing="ij")))
+        mask = np.zeros(shape, dtype=np.uint8)
+        for _ in range(2):
+            mask |= ball(shape, rng.uniform(8, 16, 3), (2.2, 2.2, 2.2)).astype(np.uint8)
+        for name, lesion in (("flair", 900.0), ("t1", 200.0)):
+            voxels = np.select([radius < 0.78, radius < 0.85, radius < 0.95], [400.0, 80.0, 700.0], 0.0)
+            voxels[mask > 0] = lesion
+            noisy = np.rint(np.clip(voxels + rng.normal(0, 15, shape), 0, 1000)).astype(np.int16)
+            nib.save(nib.Nifti1Image(noisy, affine), folder / f"p{number}_{name}.nii.gz")
+        nib.save(nib.Nifti1Image(mask, affine), folder / f"p{number}_mask.nii.gz")
+        rows.append(f"p{number}\tv1\tp{number}_flair.nii.gz\tp{number}_t1.nii.gz\tp{number}_mask.nii.gz")
+    (folder / "cases.tsv").write_text("\n".join(rows) + "\n")
+    return folder / "cases.tsv"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -18,7 +19,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 import quick_train
 
 from dawson import cli
+from dawson.commands.search import _progress
 from dawson.errors import InputError, UsageError
+from dawson.learn import submit
 from dawson.learn.jobs import Place, Task, carry_out, epochs_of, parse_place, result_of
 from dawson.learn.points import expand
 from dawson.learn.search import Row, rank, search
@@ -318,6 +321,28 @@ def test_a_job_that_dies_is_told(find, tmp_path: Path, importable) -> None:
     assert re.search(r"job \d+ ended without a result; see .*_log\.err", found.rows[0].reason)
 
 
+def test_jobs_on_this_machine_share_its_gpus_and_cores(monkeypatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    shares = [submit._environment(Place("local", 3), slot) for slot in range(3)]
+    assert [share["CUDA_VISIBLE_DEVICES"] for share in shares] == ["3", "5", "3"]
+    assert {share["OMP_NUM_THREADS"] for share in shares} == {"2"}
+    monkeypatch.setenv("OMP_NUM_THREADS", "5")
+    assert "OMP_NUM_THREADS" not in submit._environment(Place("local", 3), 0)
+    assert submit._environment(Place("slurm", 3), 0) == {}
+
+
+def test_a_search_within_a_slurm_job_does_not_hand_on_what_it_was_given(monkeypatch) -> None:
+    given = {"SLURM_JOB_ID": "7", "SLURM_NTASKS": "4", "SLURM_CONF": "/slurm.conf", "SBATCH_ACCOUNT": "ms"}
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    with submit._outside_of_jobs():
+        left = {name: os.environ[name] for name in given if name in os.environ}
+    assert left == {"SLURM_CONF": "/slurm.conf", "SBATCH_ACCOUNT": "ms"}
+    assert {name: os.environ[name] for name in given} == given
+
+
 @pytest.mark.parametrize("text", ["cloud", "local:0", "local:", "slurm:x", "local:-1", ""])
 def test_places_that_are_none(text: str) -> None:
     with pytest.raises(UsageError, match="--on"):
@@ -394,6 +419,30 @@ def test_the_command_ends_with_1_where_a_point_failed(command, tmp_path: Path) -
     assert code == 1
     assert "lr=0.001: " in err and "not a number" in err
     assert out.count("finished") == 2
+
+
+def test_progress_is_shown_on_a_terminal(command, monkeypatch, tmp_path: Path) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    stream = Terminal()
+    for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys, "stderr", stream)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "broken").write_text("lr=0.001")
+    assert command("--grid", RATES)[0] == 1
+    assert "finished  lr=0.0001" in stream.getvalue()
+    assert "failed    lr=0.001 " in stream.getvalue()
+
+
+def test_what_is_known_of_a_running_point() -> None:
+    record = {"event": "epoch", "epoch": 3, "step": 30, "validation": {"dice": 0.51234}}
+    assert _progress("running", record) == "running epoch 3 step 30 validation Dice 0.512"
+    assert _progress("running", {"event": "prepare", "done": 3, "of": 9}) == "prepare 3 of 9"
+    assert _progress("waiting", {"job": "12"}) == "waiting job 12"
 
 
 @pytest.mark.parametrize(

@@ -198,7 +198,15 @@ def known(out: Path, point: str) -> dict[str, object]:
 
 
 def test_a_search_of_two_by_two_runs_through_slurm(find) -> None:
-    found = find("optimizer.lr=1e-3,1e-4", "loss.lambda=0.25,0.5", slurm={"partition": "all", "cpus_per_task": "1"})
+    at_once, there = [], set()
+
+    def tell(name, state, known):
+        there.add(name) if state in ("waiting", "running") else there.discard(name)
+        at_once.append(len(there))
+
+    slurm = {"partition": "all", "cpus_per_task": "1"}
+    found = find("optimizer.lr=1e-3,1e-4", "loss.lambda=0.25,0.5", place="3", slurm=slurm, tell=tell)
+    assert max(at_once) == 3
     assert [row.state for row in found.rows] == ["finished"] * 4
     assert [row.point.name for row in found.rows][:2] == ["lr=0.0001_lambda=0.5", "lr=0.0001_lambda=0.25"]
     jobs = {known(found.out, row.point.name)["job"] for row in found.rows}

@@ -68,8 +68,8 @@ def case_name(file: Path, root: Path) -> str:
     # A folder whose name the next part repeats says nothing: P14/P14_T1.nii.gz is P14_T1.
     told = [
         part
-        for part, following in zip(parts, [*parts[1:], ""], strict=True)
-        if not key_of(following).startswith(key_of(part))
+        for place, part in enumerate(parts)
+        if not any(f"{key_of(following)}_".startswith(f"{key_of(part)}_") for following in parts[place + 1 : place + 2])
     ]
     return "_".join(told) or _less_words(root.name) or root.name or _stem(file)
 

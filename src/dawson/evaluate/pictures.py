@@ -79,28 +79,37 @@ def _view(row: Row, reading: Reading) -> _View:
     outcome = np.zeros(grid.shape, dtype=np.uint8)
     outcome[truth & mask], outcome[truth & ~mask], outcome[mask & ~truth] = AGREED, MISSED, WRONG
     canonical = canonical_grid(grid)
-    scan = _scan(pair.image, pair.anatomy, canonical)
-    return _cut(_View(scan, reorient(outcome, grid, canonical), canonical))
+    scan, brain = _scan(pair.image, pair.anatomy, canonical)
+    return _cut(_View(scan, reorient(outcome, grid, canonical), canonical), brain)
 
 
-def _scan(image: Path | None, anatomy: Path | None, grid: Grid) -> NDArray[Any] | None:
-    """The scan on a grid; without one the outline of the brain's anatomy, faintly; without that nothing."""
-    if image is not None:
-        scan = read_scan(image, Sequence.FLAIR)  # the sequence changes nothing in how a file is read
-        shown = resample(scan.voxels, scan.grid, grid, interpolation="linear")
-        low, high = np.percentile(shown[shown > shown.min()], (1.0, 99.7)) if shown.any() else (0.0, 1.0)
-        return np.clip((shown - low) / max(high - low, 1e-6), 0.0, 1.0)
+def _scan(image: Path | None, anatomy: Path | None, grid: Grid) -> tuple[NDArray[Any] | None, Mask | None]:
+    """The scan on a grid, in 0 to 1, and where the brain is, both None where not known.
+
+    Without a scan the brain is drawn instead, faintly. With both, intensities are those of the brain, or scalp
+    and fat would leave it dim.
+    """
+    inside: Mask | None = None
+    brain: NDArray[Any] | None = None
     if anatomy is not None:
         labels, source, _ = read_anatomy(anatomy)
-        inside = resample((labels > 0).astype(np.float32), source, grid, interpolation="linear")
-        return np.asarray(0.35 * inside)
-    return None
+        brain = resample((labels > 0).astype(np.float32), source, grid, interpolation="linear")
+        inside = brain > 0.5
+    if image is None:
+        return (None if brain is None else np.asarray(0.35 * brain)), inside
+    scan = read_scan(image, Sequence.FLAIR)  # the sequence changes nothing in how a file is read
+    shown = resample(scan.voxels, scan.grid, grid, interpolation="linear")
+    values = shown[inside] if inside is not None and inside.any() else shown[shown > shown.min()]
+    low, high = np.percentile(values, (1.0, 99.7)) if values.size else (0.0, 1.0)
+    return np.clip((shown - low) / max(float(high - low), 1e-6), 0.0, 1.0), inside
 
 
-def _cut(view: _View) -> _View:
-    """Cut to what there is to see, in the slice plane; all slices are kept."""
+def _cut(view: _View, brain: Mask | None) -> _View:
+    """Cut to the brain, or to what there is to see, in the slice plane; all slices are kept."""
     shown = view.outcome > 0
-    if view.scan is not None:
+    if brain is not None:
+        shown |= brain
+    elif view.scan is not None:
         shown |= view.scan > 0.1
     if not shown.any():
         return view
@@ -134,12 +143,10 @@ def _slices(view: _View) -> list[int]:
 def _draw(view: _View) -> Figure:
     slices = _slices(view)
     wide, deep = (n * s for n, s in zip(view.grid.shape[:2], view.grid.spacing[:2], strict=True))
-    height = min(4.2, WIDTH / SLICES * deep / wide) + 0.35
+    height = min(4.2, WIDTH / SLICES * deep / wide) + 0.45
     figure = Figure(figsize=(WIDTH, height), dpi=DPI, layout="constrained", facecolor="black")
-    panels = figure.subplots(1, SLICES, squeeze=False).ravel()
-    for panel in panels[len(slices) :]:
-        panel.set_visible(False)
-    for panel, k in zip(panels, slices, strict=False):
+    panels = figure.subplots(1, len(slices), squeeze=False).ravel()
+    for panel, k in zip(panels, slices, strict=True):
         panel.set_axis_off()
         _paint(panel, view, k)
         middle = view.grid.to_world(np.array([(n - 1) / 2 for n in view.grid.shape[:2]] + [k]))

@@ -12,7 +12,7 @@ from torch import Tensor
 
 MARGIN = 4  # voxels around a lesion that it may grow into
 ABSENT = -100.0  # mm: less than any lesion is deep
-GROW, SHRINK, VANISH, APPEAR = 0.12, 0.07, 0.02, 0.08  # chances a lesion and visit; of APPEAR, a lesion in all
+GROW, SHRINK, VANISH, APPEAR = 0.06, 0.04, 0.015, 0.06  # chances a lesion and visit; of APPEAR, a lesion in all
 GROWTH_MM = (0.5, 2.0)  # of the border, where it moves
 
 Box = tuple[slice, slice, slice]

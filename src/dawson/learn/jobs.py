@@ -7,7 +7,6 @@ waits or runs in Slurm's queue is found again and watched, not submitted twice.
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import traceback
@@ -102,13 +101,10 @@ def run_tasks(
     """
     logs.mkdir(parents=True, exist_ok=True)
     if place.kind != "here":
-        # Only jobs need submitit, and it is imported nowhere else.
-        submit = importlib.import_module("dawson.learn.submit")
-        reasons: dict[str, str] = submit.run_jobs(
-            tasks, place, logs, run=run, slurm=slurm or {}, tell=tell, poll_s=poll_s
-        )
-        return reasons
-    reasons = {}
+        from dawson.learn.submit import run_jobs  # noqa: PLC0415 (which builds on this module)
+
+        return run_jobs(tasks, place, logs, run=run, slurm=slurm or {}, tell=tell, poll_s=poll_s)
+    reasons: dict[str, str] = {}
     for task in tasks:
         tell(task.name, "running", {})
         reason = carry_out(task, logs, run, progress=partial(tell, task.name, "running"))
@@ -147,8 +143,7 @@ def carry_out(
         note.unlink(missing_ok=True)
         trace = ""
         try:
-            train = run if run is not None else importlib.import_module("dawson.learn.fit").train
-            train(task.recipe, task.folder, **task.options, resume=task.folder.exists(), progress=progress)
+            (run or _train())(task.recipe, task.folder, **task.options, resume=task.folder.exists(), progress=progress)
         except DawsonError as error:
             reason = str(error)
         except Exception as error:
@@ -160,6 +155,12 @@ def carry_out(
             reason = f"{task.folder}: the run ended without a result; do the same again."
         note.write_text(f"{reason}\n{trace}", "utf-8")
         return reason
+
+
+def _train() -> Train:
+    from dawson.learn.fit import train  # noqa: PLC0415 (torch takes seconds)
+
+    return train
 
 
 def failure_note(task: Task, logs: Path) -> Path:

@@ -31,7 +31,7 @@ from dawson.study import Grid, Mask, Sequence
 SIDE = 224  # voxels of 1 mm that a head is painted in
 VIEW_MM = (176.0, 220.0, 184.0)  # field of view in R, A, S
 ABOVE_MM = 8.0  # of the cerebrum's centre over the middle of the view: room for the brain-stem
-UNITS = 300.0  # scanner units that the brain's median gets
+UNITS = 200.0  # scanner units that the brain's median gets
 OWN_SLICE_MM = (1.0, 4.0)
 FRACTION = 0.5  # of a lesion's own height on the scan, where its border is drawn
 FAINTEST = 0.25  # of full coverage, below which nobody marks a lesion
@@ -70,7 +70,7 @@ class Patient:
 
 def draw_scanner(number: int, seed: int, *, own_grids: bool) -> Scanner:
     """Scanner ``number`` of a cohort: slices of 1 to 3 mm, all sequences alike unless ``own_grids``."""
-    rng = np.random.default_rng([seed, number, 1])
+    rng = np.random.default_rng([seed, 0, 7, number])  # patients are numbered from 1
     means = draw_means(tuple(Sequence), rng)
     thickness = float(rng.choice([1.0, 1.5, 2.0, 2.5, 3.0]))
     slices = dict.fromkeys(Sequence, thickness)
@@ -96,6 +96,8 @@ def draw_patient(head: Head, lesions: LesionMap | None, visits: int, rng: np.ran
     mni = draw_mni(head, rng)
     placed = place(head, SIDE, centre, settings, rng, generator)
     placed.tissue[_outside(placed.where, head.tissue.shape)] = INDEX["air"]
+    # What the label map's own owner had is no lesion of this patient, and would be seen beside the mask.
+    placed.tissue[placed.tissue == INDEX["white-matter hypointensity"]] = INDEX["cerebral white matter"]
     scene = draw_scene(placed.tissue, placed.ventricle_distance, placed.buried, no_lesions(SIDE), rng, generator)
     if lesions is None:
         return Patient(head, placed.tissue, scene, None, None)

@@ -93,6 +93,12 @@ def load_model(folder: Path | str | None = None) -> Model:
     return model
 
 
+def shipped_or_folder(name: str | Path) -> Path:
+    """The folder of a shipped model of that name, or the folder itself."""
+    shipped = Path(str(resources.files("dawson") / "models" / str(name)))
+    return shipped if "/" not in str(name) and (shipped / CARD).is_file() else Path(name)
+
+
 def sha256(file: Path) -> str:
     """SHA-256 of a file's bytes, as hexadecimal text."""
     with file.open("rb") as stream:

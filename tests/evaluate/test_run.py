@@ -1,0 +1,284 @@
+"""From files to an evaluation: all problems at once, figures on the truth's grid, models run and taken up again."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from dawson.errors import InputError, UsageError
+from dawson.evaluate import models
+from dawson.evaluate.digest import digest
+from dawson.evaluate.evaluation import Reading
+from dawson.evaluate.pairs import find_pairs
+from dawson.evaluate.run import evaluate, evaluate_pairs
+from dawson.evaluate.settings import Settings
+from dawson.evaluate.splits import patients_of
+from dawson.evaluate.table import lesions_csv, metrics_csv, text_report
+from dawson.evaluate.workers import default_workers
+from dawson.study import Sequence
+
+from .conftest import AFFINE, ELSEWHERE, LARGE, SHAPE, SMALL, blob
+
+
+def dice(evaluation, method):
+    return {row.pair.case: row.metrics.values["dice"] for row in evaluation.of(method)}
+
+
+def test_every_case_of_every_prediction_is_measured(evaluated):
+    assert dice(evaluated, "good") == {
+        "P01_T1": 1.0,
+        "P01_T2": pytest.approx(2 * 108 / (108 + 126)),
+        "P02": 1.0,
+    }
+    assert dice(evaluated, "bad") == {"P01_T1": 0.0, "P01_T2": 0.0, "P02": 0.0}
+    (free,) = [row for row in evaluated.of("bad") if row.pair.case == "P02"]
+    assert free.metrics.values["false_positives"] == 1
+
+
+def test_two_processes_give_what_one_gives(cohort, evaluated):
+    pairs = find_pairs([cohort / "truth"], [cohort / "good", cohort / "bad"])
+    told = []
+    again = evaluate_pairs(pairs, workers=2, progress=lambda *step: told.append(step))
+    assert digest(again) == digest(evaluated)
+    assert told == [(what, n, 3) for what in ("check", "measure") for n in (1, 2, 3)]
+
+
+def test_all_problems_of_the_whole_set_are_listed_before_anything_is_measured(cohort, save_mask, monkeypatch):
+    monkeypatch.setattr("dawson.evaluate.run.measure_case", lambda *a, **k: pytest.fail("measured"))
+    save_mask(cohort / "good" / "P01_T1_seg.nii.gz", blob(LARGE) + 2 * blob(SMALL))
+    save_mask(cohort / "good" / "P01_T2_seg.nii.gz", np.full(SHAPE, np.nan, np.float32))
+    save_mask(cohort / "good" / "P02_seg.nii.gz", blob(), affine=np.diag([1.0, 1.0, 2.5, 1.0]))
+    save_mask(cohort / "truth" / "P02_mask.nii.gz", np.zeros((*SHAPE, 2), np.uint8))
+    with pytest.raises(InputError) as caught:
+        evaluate(cohort / "truth", cohort / "good")
+    text = str(caught.value)
+    assert "3 problems" in text  # the fourth shows once its truth can be read
+    for wanted in ("not binary", "NaN", "4D"):
+        assert wanted in text
+    save_mask(cohort / "truth" / "P02_mask.nii.gz", blob())
+    with pytest.raises(InputError, match="another grid than the truth"):
+        evaluate(cohort / "truth", cohort / "good")
+
+
+def test_other_grids_are_resampled_where_asked(cohort, save_mask):
+    finer = AFFINE @ np.diag([0.5, 0.5, 0.5, 1.0])
+    finer[:3, 3] = AFFINE[:3, :3] @ np.full(3, -0.25)
+    fine = blob(LARGE, SMALL).repeat(2, 0).repeat(2, 1).repeat(2, 2)
+    save_mask(cohort / "fine.nii.gz", fine, affine=finer)
+    truth = cohort / "truth" / "P01_T1_mask.nii.gz"
+    (row,) = evaluate(truth, cohort / "fine.nii.gz", resample=True).rows
+    assert row.resampled
+    assert row.metrics.values["dice"] > 0.9
+    with pytest.raises(InputError, match="--resample"):
+        evaluate(truth, cohort / "fine.nii.gz")
+
+
+def test_probabilities_are_cut_and_give_curves(cohort, save_mask):
+    probability = np.float32(0.9) * blob(LARGE) + np.float32(0.2) * blob(SMALL)
+    file = save_mask(cohort / "p.nii.gz", probability)
+    truth = cohort / "truth" / "P01_T1_mask.nii.gz"
+    evaluation = evaluate(truth, file, threshold=0.5)
+    (row,) = evaluation.rows
+    assert row.metrics.values["volume_predicted_ml"] == pytest.approx(108 * 2 / 1000)
+    curve = digest(evaluation)["curves"]["p"]["precision_recall"]
+    assert curve["recall"][0] == 1.0
+    assert curve["recall"][49] == pytest.approx(108 / 116)
+    with pytest.raises(InputError, match="no probabilities"):
+        evaluate(truth, save_mask(cohort / "q.nii.gz", blob(LARGE) * 7), threshold=0.5)
+
+
+def test_labels_are_picked_and_a_label_that_is_nowhere_is_a_problem(cohort, save_mask):
+    save_mask(cohort / "map.nii.gz", 99 * blob(LARGE, SMALL) + 3 * blob(ELSEWHERE))
+    truth = cohort / "truth" / "P01_T1_mask.nii.gz"
+    (row,) = evaluate(truth, cohort / "map.nii.gz", label=99).rows
+    assert row.metrics.values["dice"] == 1.0
+    with pytest.raises(InputError, match="prediction map: none of its 1 masks holds the label"):
+        evaluate(truth, cohort / "map.nii.gz", label=5)
+
+
+def test_several_raters_the_majority_is_the_truth(cohort, save_mask):
+    for number, mask in enumerate((blob(LARGE, SMALL), blob(LARGE), blob(LARGE, ELSEWHERE)), start=1):
+        save_mask(cohort / f"rater{number}" / "P05.nii.gz", mask)
+    save_mask(cohort / "tool" / "P05.nii.gz", blob(LARGE))
+    evaluation = evaluate([cohort / f"rater{n}" for n in (1, 2, 3)], cohort / "tool")
+    (row,) = evaluation.rows
+    assert row.metrics.values["dice"] == 1.0
+    pairs = [2 * 108 / (116 + 108), 2 * 108 / (108 + 126), 2 * 108 / (116 + 126)]
+    summary = digest(evaluation)
+    assert summary["raters"]["dice"] == pytest.approx(np.mean(pairs))
+    assert row.against_raters["dice"] == pytest.approx(np.mean([pairs[0], 1.0, pairs[1]]))
+    assert "raters agree among themselves" in text_report(evaluation, summary)
+    assert metrics_csv(evaluation).splitlines()[0].endswith("dice_against_raters,lesion_f1_against_raters")
+
+
+def test_the_digest_groups_by_patient_and_keeps_lesion_free_cases(evaluated):
+    summary = digest(evaluated)
+    assert summary["grouping"] == {"P01": ["P01_T1", "P01_T2"], "P02": ["P02"]}
+    assert (summary["cases"], summary["patients"]) == (3, 2)
+    assert summary["predictions"]["bad"]["lesion_free"] == {"cases": 1, "mean_false_positives": 1.0}
+    (difference, _) = summary["comparisons"]
+    assert difference["mean_difference"] == pytest.approx(np.mean([1.0, 216 / 234, 1.0]))
+    json.dumps(summary, allow_nan=False)
+
+
+def test_tables_hold_every_row(evaluated):
+    metrics = metrics_csv(evaluated).splitlines()
+    assert len(metrics) == 1 + 6
+    assert metrics[1].startswith("P01_T1,P01,good,,0,1,1,")
+    lesions = lesions_csv(evaluated).splitlines()
+    assert sum(",truth," in line for line in lesions) == 2 * 3
+    assert sum(",predicted," in line for line in lesions) == 4 + 3
+    text = text_report(evaluated, digest(evaluated))
+    assert "3 cases of 2 patients" in text
+    assert "26-connected" in text
+
+
+def test_a_rule_of_its_own_is_always_among_the_rules(cohort):
+    evaluation = evaluate(cohort / "truth", cohort / "good", settings=Settings(rule="iou-0.5", surfaces=False))
+    assert "lesion_f1_iou_0_5" in evaluation.rows[0].metrics.values
+    assert evaluation.rows[0].metrics.values["hd95_mm"] is None
+
+
+def test_readings_that_contradict_are_refused():
+    with pytest.raises(UsageError, match=r"the threshold is 1\.5"):
+        Reading(threshold=1.5)
+    with pytest.raises(UsageError, match="both given"):
+        Reading(threshold=0.5, label=2)
+    with pytest.raises(UsageError, match="nothing to evaluate"):
+        evaluate_pairs([])
+
+
+def test_threads_limit_the_processes(monkeypatch):
+    monkeypatch.setenv("DAWSON_THREADS", "1")
+    assert default_workers() == 1
+    monkeypatch.setenv("DAWSON_THREADS", "64")
+    assert default_workers() == 2
+
+
+@dataclass(frozen=True)
+class FakeCase:
+    patient: str
+    name: str
+    scans: dict[Sequence, Path]
+    mask: Path
+
+
+@pytest.fixture
+def model_cases(tmp_path, save_mask):
+    """Two cases, one without a T1; scans are named after what they hold and never looked into."""
+    cases = []
+    for patient, names in (("A", ("flair", "t1")), ("B", ("flair",))):
+        scans = {}
+        for name in names:
+            scans[Sequence(name)] = tmp_path / patient / f"{name}.nii.gz"
+            save_mask(scans[Sequence(name)], np.random.default_rng(len(names)).random(SHAPE), dtype=np.float32)
+        mask = save_mask(tmp_path / patient / "mask.nii.gz", blob(LARGE, SMALL))
+        cases.append(FakeCase(patient, f"{patient}_1", scans, mask))
+    return cases
+
+
+@pytest.fixture
+def runs(monkeypatch):
+    """A stand-in for the pipeline that finds the large lesion; the runs that it made, and scans that it refuses."""
+    made, refused = [], set()
+
+    def read_study(**files):
+        if refused & {file.parent.name for file in files.values()}:
+            raise InputError("shows no brain", remedy="give one that does", file=next(iter(files.values())))
+        return files
+
+    def write(files, folder, *, overwrite):
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, data in (
+            ("lesions", blob(LARGE)),
+            ("probability", blob(LARGE) * np.float32(0.8)),
+            ("anatomy", blob(LARGE)),
+        ):
+            nib.save(nib.Nifti1Image(data, AFFINE), folder / f"{name}.nii.gz")
+        network = models.load_model()
+        made.append("+".join(files))
+        summary = {
+            "inputs": {name: {"sha256": models.sha256(file)} for name, file in files.items()},
+            "model": {key: network.summary[key] for key in ("name", "version", "sha256")},
+            "rule": {"threshold": network.threshold, "minimum_lesion_mm3": network.minimum_mm3},
+            "versions": {"dawson": models.dawson_version()},
+        }
+        (folder / "summary.json").write_text(json.dumps(summary))
+
+    monkeypatch.setattr("dawson.read.read_study", read_study)
+    monkeypatch.setattr("dawson.pipeline.segment", lambda files, *, model: files)
+    monkeypatch.setattr(sys.modules["dawson.write"], "write", write)
+    return made, refused
+
+
+def test_units_are_every_subset_of_every_case_that_has_it(model_cases):
+    units, skipped = models.units_of(model_cases, ["flair", "t1+flair", "all"])
+    assert [(u.case.name, u.method, u.inputs) for u in units] == [
+        ("A_1", "flair", "flair"),
+        ("B_1", "flair", "flair"),
+        ("A_1", "t1+flair", "flair+t1"),
+        ("A_1", "all", "flair+t1"),
+        ("B_1", "all", "flair"),
+    ]
+    assert skipped == ("B_1: not evaluated from t1+flair, for it has no t1",)
+    with pytest.raises(UsageError, match="no subset of sequences"):
+        models.units_of(model_cases, ["flair+pd"])
+    with pytest.raises(UsageError, match="no case has the sequences t2"):
+        models.units_of(model_cases, ["t2"])
+
+
+def test_a_model_is_run_once_for_each_subset_and_its_results_are_taken_up_again(model_cases, runs, tmp_path):
+    units, skipped = models.units_of(model_cases, ["flair", "all"])
+    evaluation = models.evaluate_model(units, tmp_path / "out", skipped=skipped)
+    assert runs[0] == ["flair", "flair", "flair+t1"]
+    assert len(evaluation.rows) == 4
+    assert all(row.metrics.values["dice"] == pytest.approx(216 / 224) for row in evaluation.rows)
+    assert set(evaluation.curves) == {"flair", "all"}
+    models.evaluate_model(units, tmp_path / "out")
+    assert len(runs[0]) == 3
+    model_cases[1].scans[Sequence.FLAIR].write_bytes(model_cases[0].scans[Sequence.FLAIR].read_bytes())
+    models.evaluate_model(units, tmp_path / "out")
+    assert runs[0][3:] == ["flair"]
+
+
+def test_a_scan_that_the_pipeline_refuses_stops_nobody_else(model_cases, runs, tmp_path):
+    runs[1].add("B")
+    units, _ = models.units_of(model_cases, ["flair"])
+    evaluation = models.evaluate_model(units, tmp_path / "out")
+    assert [row.pair.case for row in evaluation.rows] == ["A_1"]
+    (failure,) = evaluation.failed
+    assert failure.startswith("B_1 from flair: ")
+    assert "shows no brain" in failure
+    runs[1].add("A")
+    for file in (tmp_path / "out").rglob("summary.json"):
+        file.unlink()
+    with pytest.raises(InputError, match="2 problems with the scans"):
+        models.evaluate_model(units, tmp_path / "out")
+
+
+def test_masks_are_checked_before_a_model_runs(model_cases, runs, tmp_path, save_mask):
+    save_mask(model_cases[1].mask, blob(LARGE) + 2 * blob(SMALL))
+    units, _ = models.units_of(model_cases, ["flair"])
+    with pytest.raises(InputError, match="not binary"):
+        models.evaluate_model(units, tmp_path / "out")
+    assert runs[0] == []
+
+
+def test_the_patients_of_one_set(tmp_path):
+    split = tmp_path / "split.tsv"
+    split.write_text("patient\tvisit\tsequence\tset\nA\t1\tflair\ttest\nB\t1\tflair\ttrain\nA\t1\tt1\tunused\n")
+    assert patients_of(split, "test") == {"A"}
+    with pytest.raises(UsageError, match="no set 'tset'"):
+        patients_of(split, "tset")
+    split.write_text("patient\tset\nA\ttest\nA\ttrain\n")
+    with pytest.raises(UsageError, match="patient A is in the sets test and train"):
+        patients_of(split, "test")
+    split.write_text("a\tb\n1\t2\n")
+    with pytest.raises(InputError, match="no split"):
+        patients_of(split, "test")

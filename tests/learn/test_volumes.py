@@ -1,0 +1,254 @@
+"""Training on whole volumes of labelled cases, as the paper does, at a toy's size."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from dawson.errors import DawsonError, UsageError
+from dawson.learn.augment import augment
+from dawson.learn.cases import find_cases
+from dawson.learn.check import check_cases
+from dawson.learn.fit import train
+from dawson.learn.prepared import Unit, prepare_units
+from dawson.learn.run import CHECKPOINT, read_record
+from dawson.network.model import load_model
+from dawson.pipeline import segment
+from dawson.prepare.volume import prepare_volume
+from dawson.read import read_scan
+from dawson.recipe import Augment, load_recipe
+from dawson.study import Sequence, Study
+
+TINY = {
+    "volume.shape": "[16, 16, 16]",
+    "volume.spacing_mm": "[12.0, 14.0, 11.0]",
+    "volume.blur_mm": "2.0",
+    "volume.kernel_mm": "10.0",
+    "network.widths": "[4, 8]",
+    "network.convolutions": "[1, 1]",
+    "optimizer.steps": "12",
+    "optimizer.steps_per_epoch": "4",
+    "optimizer.lr": "1e-2",
+}
+
+
+def run(out: Path, cohort: Path, **options: object) -> Path:
+    overrides = TINY | dict(options.pop("overrides", {}))  # type: ignore[call-overload]
+    options = {"split": "6/4/2", "test": False, "workers": 0} | options
+    return train("paper", out, cases=cohort, overrides=overrides, **options)  # type: ignore[arg-type]
+
+
+def test_an_interrupted_run_ends_with_the_same_weights(tmp_path: Path, cohort: Path) -> None:
+    whole = run(tmp_path / "whole", cohort)
+    run(tmp_path / "parts", cohort, steps=3)
+    parts = run(tmp_path / "parts", cohort, steps=6, resume=True)
+    parts = run(tmp_path / "parts", cohort, resume=True)
+    one, two = (load_file(folder / "model.safetensors") for folder in (whole, parts))
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    first, second = (read_record(tmp_path / name / "record.jsonl") for name in ("whole", "parts"))
+    epochs = [[(e["epoch"], e["train"], e["validation"]) for e in r if e["event"] == "epoch"] for r in (first, second)]
+    assert len(epochs[0]) == 3
+    assert epochs[0] == epochs[1]
+    result = json.loads((tmp_path / "parts" / "result.json").read_text())
+    assert result["finished"]
+    assert result["best"]["dice"] == max(e[2]["dice"] for e in epochs[0])
+
+
+def test_training_and_inference_prepare_a_scan_alike(tmp_path: Path, cohort: Path) -> None:
+    model = load_model(run(tmp_path / "run", cohort, steps=1))
+    cases = find_cases(cohort)
+    for sequence in (Sequence.FLAIR, Sequence.T1):
+        unit = Unit(cases[0], (sequence,))
+        (kept,) = prepare_units([unit], check_cases(cases), model.recipe, tmp_path / "cache")
+        assert model.recipe.volume is not None
+        shown = prepare_volume(read_scan(cases[0].scans[sequence], sequence), model.recipe.volume)
+        assert np.array_equal(np.asarray(kept.images[0], dtype=np.float32), shown.voxels)
+
+
+def test_the_model_segments_one_sequence_at_a_time(tmp_path: Path, cohort: Path) -> None:
+    model = run(tmp_path / "run", cohort, steps=2)
+    case = find_cases(cohort)[0]
+    scans = {s: read_scan(f, s) for s, f in case.scans.items()}
+    both = segment(Study(scans), model=model)
+    assert both.used == (Sequence.FLAIR,)
+    assert any("T1 had no part" in warning for warning in both.warnings)
+    alone = segment(Study({Sequence.FLAIR: scans[Sequence.FLAIR]}), model=model)
+    assert np.array_equal(both.probability, alone.probability)
+    assert both.probability.shape == scans[Sequence.FLAIR].grid.shape
+
+
+def test_it_learns_to_find_bright_balls(tmp_path: Path, cohort: Path) -> None:
+    wanted = {"optimizer.steps": "160", "optimizer.steps_per_epoch": "40", "loss.lambda": "0.2"}
+    run(tmp_path / "run", cohort, overrides=wanted)
+    epochs = [e for e in read_record(tmp_path / "run" / "record.jsonl") if e["event"] == "epoch"]
+    assert epochs[-1]["train"]["dice"] > max(0.3, 2 * epochs[0]["train"]["dice"])
+    assert set(epochs[-1]["validation"]["by_sequence"]) == {"flair", "t1"}
+
+
+def test_patients_keep_to_their_sets(tmp_path: Path, cohort: Path) -> None:
+    run(tmp_path / "run", cohort, steps=1)
+    rows = [line.split("\t") for line in (tmp_path / "run" / "split.tsv").read_text().splitlines()[1:]]
+    sets: dict[str, set[str]] = {}
+    for patient, _, _, name in rows:
+        sets.setdefault(patient, set()).add(name)
+    assert all(len(own) == 1 for own in sets.values())
+    assert [sum(row[3] == name for row in rows) for name in ("train", "validation", "test")] == [6, 4, 2]
+    again = tmp_path / "again"
+    run(again, cohort, steps=1, split=tmp_path / "run" / "split.tsv")
+    assert (again / "split.tsv").read_text() == (tmp_path / "run" / "split.tsv").read_text()
+
+
+def test_a_loss_that_is_no_number_names_the_scan(tmp_path: Path, cohort: Path) -> None:
+    with pytest.raises(DawsonError, match=r"p\d_v1 \((flair|t1)\)"):
+        run(tmp_path / "run", cohort, overrides={"optimizer.lr": "1e30"})
+
+
+def test_going_on_from_a_model(tmp_path: Path, cohort: Path) -> None:
+    model = run(tmp_path / "run", cohort)
+    before = load_file(model / "model.safetensors")
+    options = {"optimizer.lr": "1e-12"}
+    after = load_file(run(tmp_path / "tuned", cohort, start=model, overrides=options, steps=1) / "model.safetensors")
+    assert all(torch.allclose(before[name], after[name]) for name in before)
+    with pytest.raises(DawsonError, match="network"):
+        run(tmp_path / "other", cohort, start=model, overrides={"network.widths": "[4, 12]"})
+
+
+def test_validation_that_stands_still_lowers_the_rate_and_ends_the_run(tmp_path: Path, cohort: Path) -> None:
+    wanted = {
+        "optimizer.lr": "1e-9",  # too low to change anything
+        "optimizer.patience_epochs": "2",
+        "optimizer.early_stop_epochs": "4",
+        "optimizer.steps_per_epoch": "1",
+    }
+    run(tmp_path / "run", cohort, overrides=wanted)
+    rates = [e["lr"] for e in read_record(tmp_path / "run" / "record.jsonl") if e["event"] == "epoch"]
+    assert rates == pytest.approx([1e-9] * 3 + [1e-10] * 2)
+    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert result["finished"]
+    assert result["steps"] == 5
+
+
+def test_prepared_scans_are_kept_and_shared(tmp_path: Path, cohort: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cases = find_cases(cohort)[:2]
+    facts = check_cases(cases)
+    recipe = load_recipe("paper", TINY)
+    units = [Unit(case, (Sequence.FLAIR,)) for case in cases]
+    first = prepare_units(units, facts, recipe, tmp_path)
+    folders = sorted(tmp_path.iterdir())
+    monkeypatch.setattr("dawson.learn.prepared.read_scan", None)  # nothing needs to be read again
+    second = prepare_units(units, facts, recipe, tmp_path)
+    assert sorted(tmp_path.iterdir()) == folders
+    assert all(np.array_equal(a.images, b.images) for a, b in zip(first, second, strict=True))
+    monkeypatch.undo()
+    assert recipe.volume is not None
+    other = replace(recipe, volume=replace(recipe.volume, blur_mm=1.0))
+    prepare_units(units, facts, other, tmp_path)
+    assert len(list(tmp_path.iterdir())) == 2 * len(folders)
+
+
+def test_a_full_disk_is_told_and_leaves_nothing_broken(
+    tmp_path: Path, cohort: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cases = find_cases(cohort)[:2]
+    facts, recipe = check_cases(cases), load_recipe("paper", TINY)
+    units = [Unit(case, (Sequence.FLAIR,)) for case in cases]
+    real = np.save
+
+    def full(file: Path, array: np.ndarray) -> None:
+        if "lesion" in str(file):
+            raise OSError(28, "No space left on device")
+        real(file, array)
+
+    monkeypatch.setattr("dawson.learn.prepared.np.save", full)
+    with pytest.raises(UsageError, match="No space left"):
+        prepare_units(units, facts, recipe, tmp_path)
+    assert not list(tmp_path.iterdir())
+    monkeypatch.undo()
+    assert len(prepare_units(units, facts, recipe, tmp_path)) == 2
+
+
+def test_ctrl_c_loses_nothing(tmp_path: Path, cohort: Path) -> None:
+    """A real process, stopped by a real signal, goes on to the weights of one that was left alone."""
+    program = (
+        "import sys; from pathlib import Path; from dawson.cli import main; "
+        "main(['train', '--recipe', 'paper', '--cases', sys.argv[1], '-o', sys.argv[2], '--split', '6/4/2', '--no-test', "
+        "*[w for k in sys.argv[3:] for w in ('--set', k)]])"
+    )
+    settings = [f"{k}={v}" for k, v in (TINY | {"optimizer.steps": "400", "optimizer.steps_per_epoch": "100"}).items()]
+    out = tmp_path / "run"
+    command = [sys.executable, "-c", program, str(cohort), str(out), *settings]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        record = out / "record.jsonl"
+        if record.exists() and len(record.read_text().splitlines()) >= 2:
+            process.send_signal(signal.SIGINT)
+            break
+        time.sleep(0.02)
+    _, told = process.communicate(timeout=120)
+    assert process.returncode == 130, told
+    assert "--resume" in told
+    assert (out / CHECKPOINT).exists()
+    shutil.copytree(out, tmp_path / "copy")
+    resumed = run(out, cohort, resume=True, overrides=dict(s.split("=", 1) for s in settings))
+    whole = run(tmp_path / "whole", cohort, overrides=dict(s.split("=", 1) for s in settings))
+    one, two = (load_file(folder / "model.safetensors") for folder in (whole, resumed))
+    assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_two_processes_step_as_one(tmp_path: Path, cohort: Path) -> None:
+    """torchrun with two processes (gloo) has one process's gradients, and so its weights."""
+    settings = TINY | {"optimizer.steps": "3", "optimizer.bf16": "false", "optimizer.batch": "4"}
+    program = tmp_path / "ddp.py"
+    program.write_text(
+        "import sys; from pathlib import Path; from dawson.learn.fit import train\n"
+        f"train('paper', Path(sys.argv[1]), cases=Path(sys.argv[2]), split='6/4/2', test=False, workers=0, "
+        f"overrides={settings!r})\n"
+    )
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-addr", "127.0.0.1"]
+    launch += ["--master-port", "0", "--rdzv-backend", "c10d", "--rdzv-endpoint", "127.0.0.1:0", str(program)]
+    done = subprocess.run(
+        [*launch, str(tmp_path / "two"), str(cohort)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"},
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    run(tmp_path / "one", cohort, overrides=settings)
+    one, two = (load_file(tmp_path / name / CHECKPOINT) for name in ("one", "two"))
+    moments = [name for name in one if name.endswith("exp_avg")]
+    assert moments  # running means of the gradients
+    assert all(torch.allclose(one[name], two[name], rtol=1e-4, atol=1e-7) for name in moments)
+    with pytest.raises(subprocess.CalledProcessError):
+        subprocess.run(
+            [sys.executable, "-c", "from dawson.cli import main; main()", "train", "--recipe", "paper"],
+            check=True,
+            capture_output=True,
+        )
+
+
+def test_augmentation_moves_the_mask_with_the_image() -> None:
+    rng = np.random.default_rng(1)
+    images, lesion = torch.rand(1, 6, 7, 8), torch.zeros(6, 7, 8, dtype=torch.uint8)
+    lesion[1, 2, 3] = 1
+    images[0, 1, 2, 3] = 5.0  # an unmistakable voxel; clipped to 1 at the end
+    calm = Augment(flip_vertical=1.0, flip_horizontal=1.0, brightness=0.0, contrast=0.0, noise=0.0)
+    seen, mask = augment(images, lesion, calm, rng)
+    assert mask[4, 4, 3] == 1
+    assert seen[0, 4, 4, 3] == 1.0
+    wild, _ = augment(images.clamp(0, 1), lesion, Augment(noise=0.5), rng)
+    assert 0 <= float(wild.min()) <= float(wild.max()) <= 1
