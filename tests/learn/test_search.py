@@ -450,7 +450,6 @@ def test_what_is_known_of_a_running_point() -> None:
     [
         (("--grid", "optimizer.lrr=1"), "optimizer.lrr"),
         (("--grid", RATES, "--set", "optimizer.batch"), "KEY=VALUE"),
-        (("--grid", RATES, "--set", "name='a'", "--set", "name='b'"), "twice"),
         (("--grid", RATES, "--slurm", "mem=1G"), "without --on slurm"),
         (("--grid", RATES, "--on", "moon"), "--on moon"),
         ((), "--grid"),

@@ -252,3 +252,21 @@ def test_augmentation_moves_the_mask_with_the_image() -> None:
     assert seen[0, 4, 4, 3] == 1.0
     wild, _ = augment(images.clamp(0, 1), lesion, Augment(noise=0.5), rng)
     assert 0 <= float(wild.min()) <= float(wild.max()) <= 1
+
+
+def test_a_finished_run_tests_once_and_draws_its_curves(tmp_path: Path, cohort: Path) -> None:
+    told: list[dict[str, object]] = []
+    out = tmp_path / "run"
+    run(out, cohort, test=True, split="8/2/2", progress=told.append)
+    for picture in ("curves.png", "by_sequence.png", "test/charts/dice.png"):
+        assert (out / picture).read_bytes().startswith(b"\x89PNG")
+    summary = json.loads((out / "test" / "summary.json").read_text())
+    assert set(summary["predictions"]) == {"flair", "t1"}
+    result = json.loads((out / "result.json").read_text())
+    assert result["test"] == {name: summary["predictions"][name]["dice"]["mean"] for name in ("flair", "t1")}
+    rows = (out / "test" / "metrics.csv").read_text().splitlines()
+    assert len(rows) == 1 + 2
+    assert any("Test set:" in line for record in told if record["event"] == "table" for line in record["lines"])  # type: ignore[union-attr]
+    before = (out / "test" / "summary.json").stat().st_mtime_ns
+    run(out, cohort, test=True, split="8/2/2", resume=True)
+    assert (out / "test" / "summary.json").stat().st_mtime_ns == before

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dawson.commands.train import need_torch, overrides_of
 from dawson.errors import UsageError
 
 if TYPE_CHECKING:
@@ -50,7 +51,10 @@ def _search(
     masks: Annotated[
         Path | None, typer.Option("--masks", metavar="DIR", help="Folder of lesion masks (NIfTI).")
     ] = None,
-    start: Annotated[Path | None, typer.Option("--from", metavar="MODEL", help="Fine-tune this model.")] = None,
+    start: Annotated[
+        str | None,
+        typer.Option("--from", metavar="MODEL", help="Go on from a trained model: a folder, or a shipped one's name."),
+    ] = None,
     split: Annotated[
         str | None,
         typer.Option(
@@ -89,17 +93,13 @@ def _search(
     Every point is a run of its own under OUT. Stop at any time: the same command goes on where this one was,
     leaves finished points alone and tries failed ones again. Needs torch: pip install "dawson[train]".
     """
-    from importlib.util import find_spec  # noqa: PLC0415
-
-    if find_spec("torch") is None:
-        raise UsageError(
-            "training needs torch, which is not installed", remedy='install it with pip install "dawson[train]"'
-        )
+    need_torch()
     if slurm and not (on or "").startswith("slurm"):
         raise UsageError("--slurm was given without --on slurm", remedy="add --on slurm, or leave it out")
     from dawson.learn.jobs import parse_place  # noqa: PLC0415
     from dawson.learn.search import search  # noqa: PLC0415
     from dawson.learn.slurm import parse_slurm  # noqa: PLC0415
+    from dawson.network.model import shipped_or_folder  # noqa: PLC0415
 
     try:
         with _show() as tell:
@@ -110,10 +110,10 @@ def _search(
                 cases=cases,
                 maps=maps,
                 masks=masks,
-                start=start,
+                start=None if start is None else shipped_or_folder(start),
                 split=split,
                 cache=cache,
-                overrides=_settings(settings or ()),
+                overrides=overrides_of(settings),
                 workers=workers,
                 place=parse_place(on),
                 slurm=parse_slurm(slurm or ()),
@@ -126,18 +126,6 @@ def _search(
     _say(found)
     if any(row.state != "finished" for row in found.rows):
         raise typer.Exit(UNFINISHED)
-
-
-def _settings(settings: Sequence[str]) -> dict[str, str]:
-    overrides: dict[str, str] = {}
-    for setting in settings:
-        key, equals, value = (part.strip() for part in setting.partition("="))
-        if not (key and equals and value):
-            raise UsageError(f"--set {setting} is not KEY=VALUE", remedy="write it like --set optimizer.steps=5000")
-        if key in overrides:
-            raise UsageError(f"--set gives {key} twice", remedy="give it once")
-        overrides[key] = value
-    return overrides
 
 
 @contextmanager

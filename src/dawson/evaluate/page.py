@@ -12,7 +12,6 @@ from collections.abc import Sequence as Several
 from html import escape
 from typing import Any
 
-from dawson.evaluate.columns import columns_of
 from dawson.evaluate.digest import LOADS, headline
 from dawson.evaluate.settings import Settings
 from dawson.evaluate.style import Chart
@@ -58,6 +57,8 @@ code { font-size: 0.82rem; }
   figure { break-inside: avoid; } }
 """
 
+FEW_PATIENTS = 10  # below it a bootstrap interval is known to be too narrow
+
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"  # the browser itself refuses anything else
 
 
@@ -98,13 +99,17 @@ def _opening(summary: Summary, settings: Settings) -> str:
     patients = _count(summary["patients"], "patient")
     model = summary["model"]
     what = (
-        f"Model {escape(str(model['name']))} {escape(str(model['version']))} run on labelled scans. " if model else ""
+        f"Model {escape(str(model['name']))} (version {escape(str(model['version']))}) run on labelled scans. "
+        if model
+        else ""
     )
     many = (
         "Cases of one patient are not independent: intervals are drawn by patient."
         if summary["patients"] > 1
         else "One patient gives no interval."
     )
+    if 1 < summary["patients"] < FEW_PATIENTS:
+        many += f" Of only {patients} they say little."
     return (
         "<header><h1>Lesion masks against the truth</h1>\n"
         f"<p>{what}{_count(summary['cases'], 'case')} of {patients}. Means over cases with their 95 % interval. "
@@ -176,15 +181,15 @@ def _volumes(method: Summary) -> list[str]:
         number(correlation["pearson"], 3),
         number(correlation["spearman"], 3),
         number(limits["bias_ml"], 2),
-        f"{number(limits['low_ml'], 2)} to {number(limits['high_ml'], 2)}",
+        "-" if limits["low_ml"] is None else f"{limits['low_ml']:.2f} to {limits['high_ml']:.2f}",
         str(free["cases"]),
         number(free["mean_false_positives"], 1),
     ]
 
 
 def _cases(summary: Summary, settings: Settings) -> str:
-    columns = [column for column in columns_of(settings) if column in {*headline(settings), "normalised_dice"}]
-    rows = case_table(summary, columns)
+    dice, *others = headline(settings)
+    rows = case_table(summary, [dice, "normalised_dice", *others])
     return _section("Every case", f"<p>All columns stand in metrics.csv.</p>{_table(rows, left=2)}")
 
 

@@ -18,6 +18,7 @@ MOST_ROWS = 40  # of single cases on the terminal
 
 HEADS = {
     "dice": "Dice",
+    "normalised_dice": "norm. Dice",
     "volume_difference_percent": "volume error %",
     "hd95_mm": "HD95 mm",
     "assd_mm": "ASSD mm",

@@ -24,6 +24,7 @@ MASKS = "derivatives/lesions"
 SETTINGS = "code/synth.json"
 SUFFIX = {Sequence.FLAIR: "FLAIR", Sequence.T1: "T1w", Sequence.T2: "T2w"}
 COMPRESSION = 5
+SLAB_MM = 1.6  # slices as thin as this are acquired in 3D
 SOURCE = {
     "Name": "dawson",
     "Version": __version__,
@@ -39,6 +40,13 @@ grow, shrink, vanish or appear; the patient lies a little differently, and noise
 Lesion masks lie in `derivatives/lesions`, one a visit, on the grid of the visit's FLAIR. Label maps and lesion
 masks that each patient came from are named in `participants.tsv`; all options stand in `code/synth.json`.
 Whether the data may be passed on depends on the licences of those label maps and masks.
+"""
+
+MASKS_README = """# Lesion masks of synthetic patients
+
+One mask a visit, 0 and 1, on the grid of the visit's FLAIR. It holds for the T1 and the T2 of the visit too, which
+lie in the same space but for a movement of a fraction of a millimetre. Borders are drawn at half of a lesion's
+height on the scan; what thick slices have dimmed to less than a quarter is left out.
 """
 
 
@@ -73,6 +81,7 @@ def cohort_files(wishes: Wishes) -> dict[str, bytes]:
         "README.md": README.encode(),
         SETTINGS: _json(settings),
         f"{MASKS}/dataset_description.json": _json(masks),
+        f"{MASKS}/README.md": MASKS_README.encode(),
     }
 
 
@@ -102,8 +111,10 @@ def scan_files(patient: str, number: int, scanner: Scanner, visit: Visit) -> dic
         stem = _stem(_scan(patient, number, sequence))
         sidecar = {
             "Modality": "MR",
+            "MRAcquisitionType": "3D" if grid.spacing[2] < SLAB_MM else "2D",
             "Manufacturer": "dawson",
             "ManufacturersModelName": scanner.name,
+            "StationName": scanner.name,
             "SeriesDescription": f"synthetic {SUFFIX[sequence]}",
             "SliceThickness": grid.spacing[2],
             "SpacingBetweenSlices": grid.spacing[2],
@@ -119,7 +130,12 @@ def mask_files(patient: str, number: int, reference: Sequence, visit: Visit) -> 
     source = _scan(patient, number, reference)
     folder, name = source.rsplit("/", 1)
     stem = f"{MASKS}/{folder}/{name.rsplit('_', 1)[0]}_space-orig_label-lesion_mask"
-    sidecar = {"Type": "Lesion", "Sources": [f"bids::{source}"], "SpatialReference": f"bids::{source}"}
+    sidecar = {
+        "Description": "All lesions, known from the making of the scans and drawn as a rater would see them",
+        "Type": "Lesion",
+        "Sources": [f"bids::{source}"],
+        "SpatialReference": f"bids::{source}",
+    }
     grid = visit.scans[reference][1]
     return {f"{stem}.nii.gz": _nifti(visit.mask.astype(np.uint8), grid), f"{stem}.json": _json(sidecar)}
 

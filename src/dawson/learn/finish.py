@@ -1,20 +1,73 @@
-"""The end of a run: the test set, touched once, and the charts of how it went."""
+"""The end of a run: curves of how it went, and the test set, touched once.
+
+All figures of the test come from :mod:`dawson.evaluate`, on the grid on which the masks were drawn, through
+the same pipeline that users run.
+"""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
+from dawson.errors import DawsonError
+from dawson.evaluate.charts import draw_charts
+from dawson.evaluate.models import Unit, evaluate_model
+from dawson.evaluate.output import write_evaluation
+from dawson.evaluate.table import text_report
 from dawson.learn.checkpoint import State
+from dawson.learn.curves import draw_curves
 from dawson.learn.data import Data
-from dawson.learn.run import RESULT, Tell, write_json
+from dawson.learn.run import RECORD, RESULT, Tell, epochs, write_json
 from dawson.recipe import Recipe
+
+CURVES, BY_SEQUENCE, TEST = "curves.png", "by_sequence.png", "test"
+BY_PREDICTION = "dice"  # of the charts of an evaluation
 
 
 def finish(out: Path, model: Path, data: Data, recipe: Recipe, state: State, *, test: bool, tell: Tell) -> None:
-    """Write charts, the test set's table (unless there is one already) and ``result.json``."""
+    """Write curves, the test set's evaluation (unless there is one already) and ``result.json``."""
+    lines = epochs(out / RECORD)
+    if lines:
+        (out / CURVES).write_bytes(draw_curves(lines))
     best = None
-    if state.growth.best_epoch >= 0:
-        best = {"epoch": state.growth.best_epoch, "dice": state.growth.best}
+    if state.growth.best_epoch >= 1:
+        figures: dict[str, Any] = next(
+            (line["validation"] for line in lines if line["epoch"] == state.growth.best_epoch), {}
+        )
+        best = {"epoch": state.growth.best_epoch, **{k: figures[k] for k in ("dice", "iou") if k in figures}}
     result: dict[str, Any] = {"finished": True, "steps": state.step, "best": best}
+    if test and data.test:
+        result["test"] = _test(out, model, data, recipe, tell)
     write_json(out / RESULT, result)
+
+
+def _test(out: Path, model: Path, data: Data, recipe: Recipe, tell: Tell) -> dict[str, Any]:
+    """Evaluate the model on the test set once; a second time would make it a validation set."""
+    summary = out / TEST / "summary.json"
+    if summary.exists():
+        tell({"event": "table", "lines": [f"The test set was evaluated before and is left alone: see {out / TEST}."]})
+        figures: dict[str, Any] = json.loads(summary.read_text("utf-8"))["predictions"]
+        return _means(figures)
+    alone = recipe.volume is not None
+    units = [Unit(u.case, u.sequences, "+".join(u.sequences) if alone else "all") for u in data.test]
+
+    def count(what: str, done: int, total: int) -> None:
+        tell({"event": "test", "done": done, "of": total, "what": what})
+
+    try:
+        evaluation = evaluate_model(units, out / TEST, model=model, progress=count)
+    except DawsonError as error:  # a model that finds no brain in any scan has been trained too little
+        tell({"event": "table", "lines": [f"The test set could not be evaluated: {error}"]})
+        return {"failed": str(error)}
+    content = write_evaluation(evaluation, out / TEST)
+    for chart in draw_charts(content):
+        if chart.name == BY_PREDICTION:
+            (out / BY_SEQUENCE).write_bytes(chart.png)
+    tell({"event": "table", "lines": ["", "Test set:", *text_report(evaluation, content).splitlines()]})
+    return _means(content["predictions"])
+
+
+def _means(predictions: dict[str, Any]) -> dict[str, Any]:
+    """Mean Dice by prediction."""
+    return {name: method["dice"]["mean"] for name, method in predictions.items() if method["cases"]}

@@ -1,0 +1,52 @@
+"""The paper's first figure from a run's own record: Dice and IoU on training and validation, by epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from collections.abc import Sequence as Several
+from itertools import pairwise
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+
+from dawson.evaluate.style import COLOURS, GREY, STYLE, new_figure, to_png
+
+MEASURES = (("dice", "Dice"), ("iou", "IoU"))
+SETS = (("train", COLOURS[0], "-"), ("validation", COLOURS[1], "--"))
+MARKED = 40  # epochs up to which every one gets a point
+
+
+def draw_curves(epochs: Several[Mapping[str, Any]]) -> bytes:
+    """A PNG of Dice and IoU by epoch, with the best epoch and every fall of the learning rate marked.
+
+    ``epochs`` are a record's lines of the event ``epoch``, at least one. Training figures are means over the
+    augmented images of the epoch; validation figures lie on the recipe's grid.
+    """
+    with mpl.rc_context(STYLE):
+        figure, axes = new_figure(columns=2, sharey=True)
+        for panel, (measure, title) in zip(axes, MEASURES, strict=True):
+            for name, colour, line in SETS:
+                points = [(e["epoch"], e[name][measure]) for e in epochs if measure in e.get(name, {})]
+                if points:
+                    marker = "o" if len(points) <= MARKED else None
+                    panel.plot(
+                        *zip(*points, strict=True), line, color=colour, marker=marker, markersize=3.5, label=name
+                    )
+            _mark(panel, epochs)
+            panel.set_title(title)
+            panel.set_xlabel("epoch")
+            panel.set_ylim(0, 1)
+            panel.xaxis.get_major_locator().set_params(integer=True)
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+        return to_png(figure)
+
+
+def _mark(panel: Axes, epochs: Several[Mapping[str, Any]]) -> None:
+    """The best epoch, and where the learning rate fell by the schedule of the plateau."""
+    best = epochs[-1].get("best_epoch", -1)
+    if best >= 1:
+        panel.axvline(best, color=GREY, linewidth=1, linestyle=":", label="best epoch")
+    falls = [b["epoch"] for a, b in pairwise(epochs) if b["lr"] < 0.2 * a["lr"]]
+    for number, epoch in enumerate(falls):
+        panel.axvline(epoch - 0.5, color=COLOURS[2], linewidth=1, label="learning rate falls" if not number else None)
