@@ -278,11 +278,15 @@ def test_train_hands_its_options_on(run, monkeypatch, tmp_path):
     ((positional, options),) = asked
     assert positional == ("dawson", Path("run"))
     assert callable(options.pop("progress"))
-    assert options == {
+    given = {name: value for name, value in options.items() if value is not None}
+    assert given == {
         "maps": Path("m"),
         "masks": Path("k"),
         "steps": 7,
         "resume": True,
+        "test": True,
+        "workers": 1,
+        "device": "auto",
         "overrides": {"optimizer.lr": "5e-4", "name": '"a=b"'},
     }
 
@@ -381,15 +385,28 @@ def test_no_color_is_respected(monkeypatch, environment, coloured):
     assert bool(re.search(r"\x1b\[[0-9;]*3[0-7]m", stream.getvalue())) == coloured
 
 
-def test_training_records_are_shown_on_a_terminal(monkeypatch):
+EPOCH = {"event": "epoch", "epoch": 1, "step": 20, "lr": 1e-3, "seconds": 9.0, "train": {"loss": 0.5, "dice": 0.25}}
+
+
+def test_training_is_shown_on_a_terminal(monkeypatch):
     stream = a_terminal(monkeypatch)
-    with terminal.show_record() as show:
-        show({"step": 10, "loss": 0.12345})
-    assert "step 10  loss 0.1235" in stream.getvalue()
+    with terminal.show_training() as show:
+        show({"event": "step", "step": 10, "of": 20, "loss": 0.12345})
+        show(EPOCH)
+    assert "10/20" in stream.getvalue() and "loss 0.123" in stream.getvalue()
+    assert "train loss 0.500 dice 0.250" in stream.getvalue()
 
 
-def test_nothing_is_shown_where_there_is_no_terminal(capsys):
-    with terminal.show_steps() as step, terminal.show_record() as show:
+def test_without_a_terminal_only_epochs_and_notes_are_told(capsys):
+    with terminal.show_steps() as step, terminal.show_training() as show:
         step("read")
-        show({"step": 10})
-    assert capsys.readouterr() == ("", "")
+        show({"event": "step", "step": 10, "of": 20, "loss": 0.1})
+        show({"event": "split", "volumes": {"train": 3, "unused": 0}, "notes": ["one patient [b]only[/b]"]})
+        show(EPOCH)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines() == [
+        "Volumes: 3 train.",
+        "Note: one patient [b]only[/b]",
+        "epoch 1, step 20, lr 0.001; train loss 0.500 dice 0.250 (9 s)",
+    ]

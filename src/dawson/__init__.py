@@ -4,6 +4,7 @@
 >>> study = dawson.read_study("visit")                   # or flair="...", t1="...", t2="..."
 >>> segmentation = dawson.segment(study)
 >>> summary = dawson.write(segmentation, "results")
+>>> evaluation = dawson.evaluate("truth-masks", "results")
 
 Names are loaded when they are first asked for, so that ``import dawson`` itself takes no time.
 """
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dawson.errors import DawsonError, InputError, ModelError, UsageError
+    from dawson.evaluate.run import evaluate
     from dawson.pipeline import segment
     from dawson.read import read_study
     from dawson.study import Grid, Lesion, Scan, Segmentation, Sequence, Study
@@ -36,6 +38,7 @@ __all__ = [
     "Study",
     "UsageError",
     "__version__",
+    "evaluate",
     "read_study",
     "segment",
     "write",
@@ -52,6 +55,7 @@ _HOME = {
     "Sequence": "dawson.study",
     "Study": "dawson.study",
     "UsageError": "dawson.errors",
+    "evaluate": "dawson.evaluate.run",
     "read_study": "dawson.read",
     "segment": "dawson.pipeline",
     "write": "dawson.write",

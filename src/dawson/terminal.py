@@ -58,6 +58,14 @@ def show_training() -> Iterator[Callable[[Mapping[str, Any]], None]]:
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
 
     console = Console(stderr=True, highlight=False)
+    if not console.is_terminal:
+
+        def tell(record: Mapping[str, Any]) -> None:
+            for line in _sentences(record):
+                console.print(line, markup=False, soft_wrap=True)
+
+        yield tell
+        return
     columns = (
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),
@@ -65,7 +73,7 @@ def show_training() -> Iterator[Callable[[Mapping[str, Any]], None]]:
         TimeRemainingColumn(elapsed_when_finished=True),
         TextColumn("{task.fields[figures]}"),
     )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+    with Progress(*columns, console=console) as bar:
         tasks: dict[str, Any] = {}
 
         def show(record: Mapping[str, Any]) -> None:

@@ -75,9 +75,10 @@ def test_no_lesion_anywhere_is_charted_too(cohort):
 def test_the_worst_cases_come_first_and_show_what_was_false(evaluated):
     worst = draw_worst(evaluated)  # of the first prediction, which is the good one
     assert worst[0].title == "P01_T2, good: Dice 0.92"
+    # The one slice that is wrong anywhere holds the false lesion and nothing else.
     agreed, missed, wrong = (painted(worst[0], colour) for colour, _ in COLOURS.values())
-    assert agreed > 10 * missed
-    assert wrong > 10 * missed
+    assert (agreed, missed) == (0, 0)
+    assert wrong > 1000
     assert "1 false" in worst[0].caption
 
 

@@ -50,7 +50,7 @@ def test_two_processes_give_what_one_gives(cohort, evaluated):
 
 
 def test_all_problems_of_the_whole_set_are_listed_before_anything_is_measured(cohort, save_mask, monkeypatch):
-    monkeypatch.setattr("dawson.evaluate.run.measure_case", lambda *a, **k: pytest.fail("measured"))
+    monkeypatch.setattr(sys.modules["dawson.evaluate.run"], "measure_case", lambda *a, **k: pytest.fail("measured"))
     save_mask(cohort / "good" / "P01_T1_seg.nii.gz", blob(LARGE) + 2 * blob(SMALL))
     save_mask(cohort / "good" / "P01_T2_seg.nii.gz", np.full(SHAPE, np.nan, np.float32))
     save_mask(cohort / "good" / "P02_seg.nii.gz", blob(), affine=np.diag([1.0, 1.0, 2.5, 1.0]))

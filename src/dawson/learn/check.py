@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Sequence as Several
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -241,7 +242,8 @@ class _Known:
                 partial.replace(self.file)
                 self.new = {}
             except OSError:
-                partial.unlink(missing_ok=True)
+                with suppress(OSError):
+                    partial.unlink()
 
     def _load(self) -> dict[str, Facts]:
         try:

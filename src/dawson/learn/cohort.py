@@ -258,7 +258,7 @@ def _prepare(out: Path, wishes: Wishes) -> None:
     stored = out / SETTINGS
     if stored.exists():
         before, now = json.loads(stored.read_text("utf-8")), json.loads(files[SETTINGS])
-        if wishes.volumes is None:
+        if wishes.volumes is None and before.get("patients", 0) <= wishes.patients:
             before["patients"] = now["patients"]  # more of them may be added
         other = sorted(key for key in before | now if before.get(key) != now.get(key) and key != "dawson")
         if other:

@@ -9,6 +9,7 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from dawson.evaluate.style import COLOURS, GREY, STYLE, new_figure, to_png
 
@@ -37,7 +38,7 @@ def draw_curves(epochs: Several[Mapping[str, Any]]) -> bytes:
             panel.set_title(title)
             panel.set_xlabel("epoch")
             panel.set_ylim(0, 1)
-            panel.xaxis.get_major_locator().set_params(integer=True)
+            panel.xaxis.set_major_locator(MaxNLocator(integer=True))
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
         return to_png(figure)
 

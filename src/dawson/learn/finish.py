@@ -30,12 +30,11 @@ def finish(out: Path, model: Path, data: Data, recipe: Recipe, state: State, *, 
     lines = epochs(out / RECORD)
     if lines:
         (out / CURVES).write_bytes(draw_curves(lines))
-    best = None
-    if state.growth.best_epoch >= 1:
-        figures: dict[str, Any] = next(
-            (line["validation"] for line in lines if line["epoch"] == state.growth.best_epoch), {}
-        )
-        best = {"epoch": state.growth.best_epoch, **{k: figures[k] for k in ("dice", "iou") if k in figures}}
+    best: dict[str, Any] | None = None
+    for line in lines:
+        if line["epoch"] == state.growth.best_epoch and "validation" in line:
+            validation = line["validation"]
+            best = {"epoch": line["epoch"], "dice": validation["dice"], "iou": validation["iou"]}
     result: dict[str, Any] = {"finished": True, "steps": state.step, "best": best}
     if test and data.test:
         result["test"] = _test(out, model, data, recipe, tell)

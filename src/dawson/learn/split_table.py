@@ -7,6 +7,7 @@ import io
 import os
 from collections.abc import Callable, Iterable
 from collections.abc import Sequence as Several
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,7 +79,8 @@ def write_split(file: Path, split: Split) -> Path:
         partial.write_text(text.getvalue(), "utf-8")
         partial.replace(file)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
         remedy = "make room or give permission there"
         raise UsageError(f"the split could not be written ({error.strerror})", remedy=remedy, file=file) from error
     return file

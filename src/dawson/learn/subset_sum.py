@@ -110,11 +110,8 @@ def _draw(sizes: Ints, wanted: Ints, fixed: Ints, rng: np.random.Generator) -> t
     nearest = int(off.min())
     ends = np.argwhere(off == nearest)
     weights = table[-1][tuple(ends.T)]
-    solutions = []
-    for _ in range(DRAWS):
-        end = ends[rng.choice(len(ends), p=weights / weights.sum())]
-        solutions.append(_walk(table, sizes, end, chance, others, rng))
-    return nearest, solutions
+    drawn = ends[rng.choice(len(ends), DRAWS, p=weights / weights.sum())]
+    return nearest, list(_walk(table, sizes, drawn, chance, others, rng))
 
 
 def _distance(
@@ -131,17 +128,22 @@ def _distance(
     return distance
 
 
-def _walk(table: Floats, sizes: Ints, end: Ints, chance: Floats, others: Ints, rng: np.random.Generator) -> Ints:
-    groups = np.zeros(len(sizes), dtype=np.int64)
-    state = end.copy()
+def _walk(table: Floats, sizes: Ints, ends: Ints, chance: Floats, others: Ints, rng: np.random.Generator) -> Ints:
+    """Groups (draws, n) on one way each back from the last row of the table to its first."""
+    groups = np.zeros((len(ends), len(sizes)), dtype=np.int64)
+    state = ends.copy()
     for step in range(len(sizes) - 1, -1, -1):
-        weights = [table[(step, *state)] * max(chance[0], 1e-3)]
+        weights = np.zeros((len(ends), 1 + len(others)))
+        weights[:, 0] = table[step][tuple(state.T)] * max(chance[0], 1e-3)
         for axis, group in enumerate(others):
-            state[axis] -= sizes[step]
-            weights.append(table[(step, *state)] * chance[group] if state[axis] >= 0 else 0.0)
-            state[axis] += sizes[step]
-        pick = int(rng.choice(len(weights), p=np.array(weights) / sum(weights)))
-        if pick:
-            groups[step] = others[pick - 1]
-            state[pick - 1] -= sizes[step]
+            before = state.copy()
+            before[:, axis] -= sizes[step]
+            possible = before[:, axis] >= 0
+            weights[possible, 1 + axis] = table[step][tuple(before[possible].T)] * chance[group]
+        bounds = np.cumsum(weights, axis=1)
+        picks = (rng.random(len(ends))[:, None] * bounds[:, -1:] >= bounds).sum(axis=1)
+        for axis, group in enumerate(others):
+            chosen = picks == 1 + axis
+            groups[chosen, step] = group
+            state[chosen, axis] -= sizes[step]
     return groups

@@ -17,8 +17,9 @@ from dawson.recipe import EPSILON, SLOPE, Network
 class InstanceNorm(nn.Module):
     """Instance normalisation with learned scale and offset.
 
-    For a batch of one it is batch normalisation by the batch's own statistics, which torch runs
-    without copying channels-last tensors: a quarter of a training step on a CPU.
+    An image by itself, normalised by its own statistics, is batch normalisation of a batch of one, which torch
+    runs on a CPU without leaving channels-last order: less than half the time of its instance
+    normalisation, which copies forth and back.
     """
 
     def __init__(self, channels: int) -> None:
@@ -28,9 +29,13 @@ class InstanceNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise (batch, channels, i, j, k)."""
-        if x.shape[0] == 1:
-            return functional.batch_norm(x, None, None, self.weight, self.bias, training=True, eps=EPSILON)
-        return functional.instance_norm(x, None, None, self.weight, self.bias, eps=EPSILON)
+        if x.is_cuda:
+            return functional.instance_norm(x, None, None, self.weight, self.bias, eps=EPSILON)
+        each = [
+            functional.batch_norm(one, None, None, self.weight, self.bias, training=True, eps=EPSILON)
+            for one in x.split(1)
+        ]
+        return each[0] if len(each) == 1 else torch.cat(each)
 
 
 class Unit(nn.Module):
