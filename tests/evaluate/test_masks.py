@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from dawson.errors import InputError
-from dawson.evaluate.masks import onto, read_anatomy, read_mask, read_probability, same_lattice
+from dawson.evaluate.masks import onto, same_lattice
+from dawson.read.mask import read_anatomy, read_mask, read_probability
 from dawson.study import Grid
 
 from .conftest import AFFINE, LARGE, SHAPE, SMALL, blob

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import pickle
 import subprocess
@@ -17,7 +16,7 @@ import pytest
 from dawson.errors import InputError
 from dawson.learn import check
 from dawson.learn.cases import Case, find_cases
-from dawson.learn.check import check_cases, read_mask
+from dawson.learn.check import check_cases
 from dawson.study import Sequence
 
 WriteHead = Callable[..., Path]
@@ -265,38 +264,6 @@ def test_a_flipped_mask_is_refused(cohort: list[Case]) -> None:
 def test_a_cohort_without_lesions_is_refused(cohort: list[Case]) -> None:
     with pytest.raises(InputError, match="the class to learn is empty"):
         check_cases([cohort[1]])
-
-
-@pytest.mark.parametrize(("dtype", "value"), [("uint8", 1), ("int16", 255), ("float32", 1), ("float64", 0.5)])
-def test_masks_of_one_value_are_read(cohort: list[Case], dtype: str, value: float) -> None:
-    file = write_mask(cohort[0].mask, cohort[0].scans[Sequence.FLAIR], dtype=dtype, value=value)
-    mask, grid, _ = read_mask(file)
-    assert mask.dtype == bool and mask.sum() == 4 and mask[8, 12, 11]
-    assert grid.shape == mask.shape
-
-
-@pytest.mark.parametrize(
-    ("voxels", "words"),
-    [
-        ([0, 1, 2], "not binary: it holds 3 values"),
-        ([0.0, 0.2, 0.9], "not binary"),
-        ([0, -1], "not binary"),
-        ([1, 1], "marks every voxel"),
-        ([0, np.inf], "NaN or infinite"),
-    ],
-)
-def test_what_is_no_mask_is_refused(tmp_path: Path, voxels: list[float], words: str) -> None:
-    array = np.resize(np.array(voxels, dtype="float32"), (24, 24, 24))
-    nib.save(nib.Nifti1Image(array, np.diag([8, 8, 8, 1.0])), tmp_path / "m.nii.gz")
-    with pytest.raises(InputError, match=words):
-        read_mask(tmp_path / "m.nii.gz")
-
-
-def test_a_mask_cut_short_is_refused(tmp_path: Path) -> None:
-    nib.save(nib.Nifti1Image(np.zeros((24, 24, 24), "uint8"), np.diag([8, 8, 8, 1.0])), tmp_path / "m.nii")
-    (tmp_path / "m.nii.gz").write_bytes(gzip.compress((tmp_path / "m.nii").read_bytes()[:-5000]))
-    with pytest.raises(InputError, match="ends before"):
-        read_mask(tmp_path / "m.nii.gz")
 
 
 def test_cases_check_and_split_load_neither_torch_nor_openvino() -> None:

@@ -183,7 +183,8 @@ def test_ctrl_c_loses_nothing(tmp_path: Path, cohort: Path) -> None:
     """A real process, stopped by a real signal, goes on to the weights of one that was left alone."""
     program = (
         "import sys; from pathlib import Path; from dawson.cli import main; "
-        "main(['train', '--recipe', 'paper', '--cases', sys.argv[1], '-o', sys.argv[2], '--split', '6/4/2', '--no-test', "
+        "main(['train', '--recipe', 'paper', '--cases', sys.argv[1], '-o', sys.argv[2], '--split', '6/4/2', "
+        "'--no-test', "
         "*[w for k in sys.argv[3:] for w in ('--set', k)]])"
     )
     settings = [f"{k}={v}" for k, v in (TINY | {"optimizer.steps": "400", "optimizer.steps_per_epoch": "100"}).items()]

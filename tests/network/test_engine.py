@@ -67,7 +67,9 @@ def small_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     recipe = Recipe("small", Prepare(window=32), Network((4, 8, 12), (1, 2, 1)))
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("model")
-    return export(UNet(recipe.network, channels=3, anatomy_classes=len(Anatomy)).state_dict(), recipe, folder, {"steps": 0})
+    return export(
+        UNet(recipe.network, channels=3, anatomy_classes=len(Anatomy)).state_dict(), recipe, folder, {"steps": 0}
+    )
 
 
 def torch_scores(folder: Path, images: np.ndarray) -> np.ndarray:

@@ -59,9 +59,7 @@ def _train(
     ] = None,
     maps: Annotated[
         Path | None,
-        typer.Option(
-            "--maps", metavar="DIR", help="Folder of anatomical label maps, for synthetic patients."
-        ),
+        typer.Option("--maps", metavar="DIR", help="Folder of anatomical label maps, for synthetic patients."),
     ] = None,
     masks: Annotated[
         Path | None, typer.Option("--masks", metavar="DIR", help="Folder of lesion masks in MNI space, with --maps.")

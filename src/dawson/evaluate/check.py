@@ -9,8 +9,9 @@ import numpy as np
 
 from dawson.errors import InputError
 from dawson.evaluate.evaluation import Reading
-from dawson.evaluate.masks import other_grid, read_mask, read_probability, same_lattice, told
+from dawson.evaluate.masks import other_grid, same_lattice, told
 from dawson.evaluate.pairs import Pair
+from dawson.read.mask import read_mask, read_probability
 from dawson.study import Grid
 
 

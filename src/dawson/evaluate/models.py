@@ -16,11 +16,12 @@ from urllib.parse import quote
 
 from dawson.errors import InputError, UsageError
 from dawson.evaluate.evaluation import Evaluation
-from dawson.evaluate.masks import read_mask, refusal, told
+from dawson.evaluate.masks import refusal, told
 from dawson.evaluate.pairs import OWN_ANATOMY, OWN_MASK, OWN_PROBABILITY, OWN_SUMMARY, Pair
 from dawson.evaluate.run import Progress, evaluate_pairs
 from dawson.evaluate.settings import Settings
 from dawson.network.model import Model, load_model, sha256
+from dawson.read.mask import read_mask
 from dawson.study import Sequence
 from dawson.write.summary import dawson_version
 

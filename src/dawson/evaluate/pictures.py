@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from dawson.errors import DawsonError
 from dawson.evaluate.evaluation import Evaluation, Reading, Row
-from dawson.evaluate.masks import onto, read_anatomy, read_mask, read_probability
+from dawson.evaluate.masks import onto
 from dawson.evaluate.raters import consensus
 from dawson.evaluate.style import DPI, STYLE, WIDTH, Chart, to_png
 from dawson.prepare.grid import canonical_grid, reorient, resample
 from dawson.read import read_scan
+from dawson.read.mask import read_anatomy, read_mask, read_probability
 from dawson.study import Grid, Mask, Sequence
 
 WORST = 4  # cases shown

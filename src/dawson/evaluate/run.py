@@ -20,11 +20,12 @@ from dawson.evaluate.case import CaseMetrics, LesionOutcome, measure_case
 from dawson.evaluate.check import check_case
 from dawson.evaluate.curves import Curves
 from dawson.evaluate.evaluation import Evaluation, Reading, Row
-from dawson.evaluate.masks import onto, read_anatomy, read_mask, read_probability, refusal, same_lattice
+from dawson.evaluate.masks import onto, refusal, same_lattice
 from dawson.evaluate.pairs import Pair, find_pairs
 from dawson.evaluate.raters import agreement, consensus
 from dawson.evaluate.settings import Settings, suffix_of
 from dawson.evaluate.workers import workers as start_workers
+from dawson.read.mask import read_anatomy, read_mask, read_probability
 from dawson.study import Grid, Labels, Mask, Volume
 
 Progress = Callable[[str, int, int], None]

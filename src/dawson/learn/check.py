@@ -15,16 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from dawson.errors import DawsonError, InputError
+from dawson.errors import DawsonError
 from dawson.learn.cases import Case, refusal
 from dawson.measure.lesions import find_lesions
-from dawson.read.geometry import read_geometry
-from dawson.read.header import read_header, too_short
+from dawson.read.mask import read_mask
 from dawson.read.nifti import read_scan
-from dawson.read.stream import open_source
-from dawson.study import Grid, Mask, Sequence
+from dawson.study import Grid, Sequence
 
 SAME_GRID_MM = 0.05  # at the corners: programs that write masks round the numbers of a header
 CHECKED = "checked.json"
@@ -151,7 +148,8 @@ def _examine(file: Path, is_mask: bool, known: _Known) -> Facts:
         return stored
     stamp = _stamp(file)  # before reading: a file that changes meanwhile is read again next time
     if is_mask:
-        mask, grid, sha256 = read_mask(file)
+        read = read_mask(file)
+        mask, grid, sha256 = read.mask, read.grid, read.sha256
         facts: Facts = {"load_ml": float(np.count_nonzero(mask)) * grid.voxel_volume / 1000}
         # Every voxel that is marked belongs to a lesion, so any threshold between 0 and 1 will do.
         facts["lesions"] = len(find_lesions(mask.astype(np.float32), grid, threshold=0.5, minimum_mm3=0.0)[2])
@@ -161,39 +159,6 @@ def _examine(file: Path, is_mask: bool, known: _Known) -> Facts:
     facts |= {"kind": kind, "sha256": sha256, "shape": list(grid.shape), "affine": grid.affine.tolist()}
     known.put(file, stamp, facts)
     return facts
-
-
-def read_mask(file: Path) -> tuple[Mask, Grid, str]:
-    """Read one lesion mask: bool (i, j, k) as stored, its grid, and the file's SHA-256.
-
-    Beside 0, one value may occur (1, 255 or another above zero); a mask without any lesion is allowed. Raises
-    :class:`InputError` for what dawson's reader of scans refuses as a file, and for a mask that is not
-    finite, not binary, or marks every voxel.
-    """
-    with open_source(file) as source:
-        stored, layout = read_header(source)
-        _, grid, _ = read_geometry(stored, layout.shape, file=file)
-        content, found = source.fill(layout.size)
-        sha256, _ = source.finish()
-    if found < layout.size:
-        raise too_short(layout, file)
-    voxels: NDArray[Any] = content.view(layout.dtype).reshape(layout.shape, order="F")
-    with np.errstate(all="ignore"):
-        low, high = (float(v) * layout.slope + layout.intercept for v in (voxels.min(), voxels.max()))
-    if not np.isfinite([low, high]).all():
-        finding = "the mask holds values that are NaN or infinite"
-        raise InputError(finding, remedy="save it again with 0 and 1 only", file=file)
-    marked = voxels != (-layout.intercept / layout.slope)
-    values = np.unique(voxels[marked])
-    if values.size > 1 or low < 0:
-        finding = (
-            f"the mask is not binary: it holds {values.size + int(not marked.all())} values from {low:g} to {high:g}"
-        )
-        raise InputError(finding, remedy="save it with 0 and 1 only (of a probability map, cut at 0.5)", file=file)
-    if marked.all():
-        finding = f"the mask marks every voxel (all are {high:g})"
-        raise InputError(finding, remedy="give the mask of the lesions, 0 elsewhere", file=file)
-    return np.ascontiguousarray(marked), grid, sha256
 
 
 def _grid(facts: Facts) -> Grid:

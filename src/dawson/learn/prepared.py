@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from dawson.errors import InputError, UsageError
 from dawson.inputs import prepare_study
 from dawson.learn.cases import Case
-from dawson.learn.check import CaseFacts, read_mask
+from dawson.learn.check import CaseFacts
 from dawson.learn.split_table import Volume
 from dawson.network.engine import argmax_anatomy, load_engine, run_windows
 from dawson.network.model import Model, load_model
@@ -33,6 +33,7 @@ from dawson.prepare.align import align
 from dawson.prepare.grid import resample
 from dawson.prepare.volume import prepare_volume
 from dawson.read import read_scan
+from dawson.read.mask import read_mask
 from dawson.recipe import Recipe
 from dawson.recipe import Volume as VolumeSettings
 from dawson.study import Scan, Sequence, Study
@@ -136,7 +137,8 @@ class _Finder:
             overlap=self.model.recipe.prepare.overlap,
             outputs=1 + len(self.model.anatomy_names),
         )
-        mask, grid, _ = read_mask(unit.case.mask)
+        drawn = read_mask(unit.case.mask)
+        mask, grid = drawn.mask, drawn.grid
         on_another = facts.reference is not study.reference.sequence and not grid.same_as(study.reference.grid)
         matrix = align(study.scans[facts.reference], study.reference).matrix if on_another else None
         lesion = resample(mask, grid, inputs.grid, interpolation="linear", transform=matrix) >= 0.5
@@ -163,7 +165,8 @@ def _volume_arrays(unit: Unit, facts: CaseFacts, settings: VolumeSettings) -> di
     (sequence,) = unit.sequences
     scan = read_scan(unit.case.scans[sequence], sequence)
     prepared = prepare_volume(scan, settings)
-    mask, grid, _ = read_mask(unit.case.mask)
+    drawn = read_mask(unit.case.mask)
+    mask, grid = drawn.mask, drawn.grid
     matrix = None if sequence is facts.reference or scan.grid.same_as(grid) else _to_mask(scan, unit.case, facts)
     lesion = resample(mask, grid, prepared.grid, interpolation="linear", transform=matrix) >= 0.5
     return {"images": prepared.voxels[None], "lesion": lesion}

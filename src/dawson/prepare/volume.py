@@ -111,7 +111,7 @@ def volume_grid(scan: Scan, settings: Settings) -> Grid:
 
 
 def contrast_kernel(voxels: Volume, native_mm: tuple[float, float, float], settings: Settings) -> Kernel:
-    """The contrast kernel for an image (i, j, k) in [0, 1] that was scanned with voxels of ``native_mm`` along R, A, S."""
+    """The contrast kernel for an image (i, j, k) in [0, 1], scanned with voxels of ``native_mm`` along R, A, S."""
     head = voxels > foreground_threshold(voxels)
     values = voxels[head]
     contrast = float(np.subtract(*np.percentile(values, (84, 16)))) / 2 if values.size else 0.0
