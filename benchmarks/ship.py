@@ -1,9 +1,10 @@
 """Put a trained model into the package, its card completed with what it was trained on and how well it does.
 
-    python benchmarks/accuracy.py --model RUN --json accuracy.json
-    python benchmarks/ship.py RUN accuracy.json --name dawson-0 --hours 1.3
+    python benchmarks/labelled.py -o labelled.tsv
+    dawson evaluate --model RUN --cases labelled.tsv --inputs flair,t1,t2,flair+t1,all -o evaluation
+    python benchmarks/ship.py RUN evaluation/summary.json --name dawson-0 --hours 1.3
 
-The figures in the card are those that accuracy.py measured on this very model, told by its hash.
+The figures in the card are those that dawson evaluate measured on this very model, told by its hash.
 """
 
 from __future__ import annotations
@@ -12,8 +13,6 @@ import argparse
 import json
 import shutil
 from pathlib import Path
-
-import numpy as np
 
 from dawson.network.model import CARD, ONNX, SAFETENSORS, load_model, sha256
 
@@ -34,33 +33,50 @@ VALIDATION = (
     "MSLesSeg P14 (three visits) and P18, Tabriz 104252 and 105074"
 )
 
+KEPT = (
+    "dice",
+    "lesion_f1_any",
+    "volume_truth_ml",
+    "volume_predicted_ml",
+    "truth_lesions",
+    "predicted_lesions",
+    "false_positives",
+)
+
 
 def main() -> None:
     """Copy and complete."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", type=Path)
-    parser.add_argument("accuracy", type=Path)
+    parser.add_argument("summary", type=Path)
     parser.add_argument("--name", default="dawson-0")
     parser.add_argument("--hours", type=float, required=True)
     options = parser.parse_args()
     model = load_model(options.model)
-    report = json.loads(options.accuracy.read_text("utf-8"))
-    if report["model_sha256"] != sha256(model.onnx):
+    summary = json.loads(options.summary.read_text("utf-8"))
+    if summary["model"]["sha256"] != sha256(model.onnx):
         raise SystemExit("these figures were measured with another model")
-    rows = report["rows"]
-    subsets = list(dict.fromkeys(row["subset"] for row in rows))
-    means = {}
-    for subset in subsets:
-        chosen = [row for row in rows if row["subset"] == subset]
-        means[subset] = {key: round(float(np.mean([row[key] for row in chosen])), 3) for key in ("dice", "f1")}
-        means[subset]["cases"] = len(chosen)
-    kept = ("case", "inputs", "dice", "f1", "truth_ml", "found_ml", "true_lesions", "found_lesions")
-    cases = [{key: row[key] if isinstance(row[key], str) else round(row[key], 3) for key in kept} for row in rows]
+    means = {
+        name: {
+            "dice": round(figures["dice"]["mean"], 3),
+            "f1": round(figures["lesion_f1_any"]["mean"], 3),
+            "cases": figures["cases"],
+        }
+        for name, figures in summary["predictions"].items()
+    }
+    cases = [
+        {
+            "case": row["case"],
+            "inputs": row["prediction"],
+            **{key: row["values"][key] if row["values"][key] is None else round(row["values"][key], 3) for key in KEPT},
+        }
+        for row in summary["rows"]
+    ]
     card = dict(model.card) | {
         "name": options.name,
         "data": DATA,
         "hours": options.hours,
-        "accuracy": {"on": VALIDATION, "mean": means},
+        "accuracy": {"on": VALIDATION, "by": summary["rules"], "mean": means},
         "cases": cases,
     }
     folder = Path("src/dawson/models") / options.name
