@@ -1,0 +1,64 @@
+"""The accuracy gate: the shipped model must not find lesions worse than it did when its figures were recorded.
+
+The floor is in ``tests/data/accuracy.json``, written by ``benchmarks/gate.py``: Dice and lesion F1 (any overlap,
+26-connected, at least 3 mm³) by case and inputs, measured by :mod:`dawson.evaluate`. A fall by more than
+``tolerance`` fails. A better model raises the floor: run the script again and commit what it writes.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from dawson.demo import demo_study_files
+from dawson.evaluate.models import evaluate_model, units_of
+from dawson.learn.cases import Case
+from dawson.study import Sequence
+
+HERE = Path(__file__).parent
+GATE = json.loads((HERE / "data" / "accuracy.json").read_text("utf-8"))
+FILES = {Sequence.FLAIR: "FLAIR.nii.gz", Sequence.T1: "T1.nii.gz", Sequence.T2: "T2.nii.gz"}
+F1 = "lesion_f1_any"
+
+
+def synthetic_case(_: Path | None = None) -> Case:
+    """The synthetic patient that comes with dawson, with the mask it was painted with."""
+    return Case("demo", "", dict(demo_study_files()), HERE / "data" / "demo_lesion.nii.gz")
+
+
+def real_case(data: Path, name: str) -> Case:
+    """A labelled real scan."""
+    folder = data / "labelled" / name
+    scans = {sequence: folder / file for sequence, file in FILES.items() if (folder / file).exists()}
+    return Case(name, "", scans, folder / "lesion.nii.gz")
+
+
+def figures(case: Case, inputs: str, out: Path) -> dict[str, float]:
+    """Dice and lesion F1 of the shipped model."""
+    units, _ = units_of([case], [inputs])
+    (row,) = evaluate_model(units, out).rows
+    return {column: float(row.metrics.values[column] or 0.0) for column in ("dice", F1)}
+
+
+def check(found: dict[str, float], floor: dict[str, float]) -> None:
+    for column, value in floor.items():
+        assert found[column] >= value - GATE["tolerance"], f"{column} fell from {value} to {found[column]:.3f}"
+
+
+@pytest.mark.parametrize("inputs", sorted(GATE["synthetic"]))
+def test_the_synthetic_patient(inputs: str, tmp_path: Path) -> None:
+    check(figures(synthetic_case(), inputs, tmp_path), GATE["synthetic"][inputs])
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize("name", sorted(GATE["real"]))
+def test_real_scans(name: str, tmp_path: Path, shared_data: Path) -> None:
+    case, inputs = name.split(" ")
+    check(figures(real_case(shared_data, case), inputs, tmp_path), GATE["real"][name])
+
+
+def test_the_gate_closes(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="dice fell"):
+        check({"dice": 0.4, F1: 0.9}, {"dice": 0.4 + GATE["tolerance"] + 0.01, F1: 0.5})
