@@ -1,0 +1,136 @@
+"""Write docs/accuracy.md from what ``dawson evaluate`` measured on the labelled real scans.
+
+    python benchmarks/labelled.py -o labelled.tsv
+    dawson evaluate --cases labelled.tsv --inputs flair,t1,t2,flair+t1,all -o evaluation
+    python benchmarks/accuracy_page.py evaluation
+
+Every figure on the page is one of ``evaluation/summary.json``; charts are copied to docs/images.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+DOCS = Path("docs")
+CHARTS = ("dice", "recall_by_size", "bland_altman", "precision_recall", "froc", "calibration")
+COHORT = {
+    "dice": "Dice",
+    "lesion_f1_any": "lesion F1, any overlap",
+    "lesion_f1_iou_0_1": "lesion F1, IoU ≥ 0.1",
+    "lesion_f1_msseg": "lesion F1, MSSEG rule",
+    "lesion_recall_any": "lesion recall, any overlap",
+    "lesion_precision_any": "lesion precision, any overlap",
+    "normalised_dice": "normalised Dice",
+    "hd95_mm": "HD95, mm",
+    "assd_mm": "ASSD, mm",
+    "nsd": "normalised surface Dice, 1 mm",
+    "volume_difference_percent": "absolute volume difference, %",
+}
+CASES = {
+    "dice": "Dice",
+    "lesion_f1_any": "F1",
+    "volume_truth_ml": "true ml",
+    "volume_predicted_ml": "found ml",
+    "truth_lesions": "true lesions",
+    "predicted_lesions": "found",
+    "false_positives": "false",
+    "hd95_mm": "HD95 mm",
+}
+OTHERS = """\
+| data | who | figure |
+|---|---|---|
+| Ljubljana 3D-MR-MS, patients 01–10 | LST-AI, zero-shot | Dice 0.683 |
+| Ljubljana, 24 train / 6 test | nnU-Net trained on it (draft) | Dice 0.73, lesion F1 0.67, HD95 11.9 mm |
+| Ljubljana, 30 | FLAMeS, zero-shot (draft) | lesion precision 0.80, recall 0.66 |
+| MSLesSeg test, 22 | challenge winner, trained on that cohort | Dice 0.714 |
+| MSSEG-1, 103 cases | LST-AI; LST, SAMSEG, nnU-Net | Dice > 0.62; < 0.56 |
+| MSSEG-2016 | best automatic; expert against consensus | Dice 0.59; 0.67 |
+| ISBI 2015, five training cases | rater 1 against rater 2 | Dice 0.76 0.86 0.68 0.63 0.58 |
+"""
+
+
+def figure(value: float | None, digits: int = 3) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def interval(column: dict[str, Any] | None, digits: int) -> str:
+    if column is None or column["mean"] is None:
+        return "–"
+    low, high = column.get("low"), column.get("high")
+    spread = "" if low is None or high is None else f" ({low:.{digits}f}–{high:.{digits}f})"
+    return f"{column['mean']:.{digits}f}{spread}"
+
+
+def cohort_table(summary: dict[str, Any]) -> str:
+    names = [name for name, method in summary["predictions"].items() if method["cases"]]
+    lines = ["| | " + " | ".join(names) + " |", "|---|" + "---|" * len(names)]
+    lines.append("| cases | " + " | ".join(str(summary["predictions"][n]["cases"]) for n in names) + " |")
+    for column, title in COHORT.items():
+        digits = 1 if column.endswith(("_mm", "percent")) else 3
+        cells = [interval(summary["predictions"][name].get(column), digits) for name in names]
+        lines.append(f"| {title} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def case_table(summary: dict[str, Any]) -> str:
+    lines = ["| case | given | " + " | ".join(CASES.values()) + " |", "|---|---|" + "---|" * len(CASES)]
+    for row in sorted(summary["rows"], key=lambda row: row["case"]):
+        cells = []
+        for column in CASES:
+            digits = 3 if column in ("dice",) else 2 if column.endswith(("ml", "any")) else 1 if "mm" in column else 0
+            cells.append(figure(row["values"][column], digits))
+        lines.append(f"| {row['case']} | {row['prediction']} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("evaluation", type=Path)
+    options = parser.parse_args()
+    summary = json.loads((options.evaluation / "summary.json").read_text("utf-8"))
+    model = summary["model"]
+    pictures = []
+    for name in CHARTS:
+        source = options.evaluation / "charts" / f"{name}.png"
+        if source.exists():
+            target = DOCS / "images" / f"accuracy-{name.replace('_', '-')}.png"
+            shutil.copy(source, target)
+            pictures.append(f"![{name.replace('_', ' ')}](images/{target.name})")
+    (DOCS / "accuracy.md").write_text(
+        f"""# How accurate the shipped model is
+
+`{model["name"]}` (ONNX file {model["sha256"][:12]}…) on seven labelled real scans of five patients: Ljubljana 26 (3D-MR-MS, CC BY), MSLesSeg P14 (three visits)
+and P18, Tabriz 104252 and 105074. None was trained on. Threshold {model["threshold"]}, which was chosen on these very scans (see the
+[training log](training-log.md)): expect a little less elsewhere. Made by `dawson evaluate` (`benchmarks/accuracy_page.py` says how); where a sequence
+is missing, a case is left out of that column.
+
+{summary["rules"]} Means over cases; in brackets the 95 % bootstrap interval by patient, of whom there are {summary["patients"]}.
+
+{cohort_table(summary)}
+
+## Every case
+
+{case_table(summary)}
+
+## Charts
+
+{chr(10).join(pictures)}
+
+## Beside others
+
+Published figures, on other scans than ours and so not to be ranked with them; "draft" marks theses and preprints:
+
+{OTHERS}
+Recall by lesion size, an ensemble on MSLesSeg (draft): under 10 mm³ 21 %, 10–100 67 %, 100–1000 93.5 %, over 1000 100 %.
+""",
+        "utf-8",
+    )
+    print(DOCS / "accuracy.md")
+
+
+if __name__ == "__main__":
+    main()
