@@ -103,12 +103,14 @@ def main() -> None:
     (DOCS / "accuracy.md").write_text(
         f"""# How accurate the shipped model is
 
-`{model["name"]}` (ONNX file {model["sha256"][:12]}…) on seven labelled real scans of five patients: Ljubljana 26 (3D-MR-MS, CC BY), MSLesSeg P14 (three visits)
-and P18, Tabriz 104252 and 105074. None was trained on. Threshold {model["threshold"]}, which was chosen on these very scans (see the
-[training log](training-log.md)): expect a little less elsewhere. Made by `dawson evaluate` (`benchmarks/accuracy_page.py` says how); where a sequence
-is missing, a case is left out of that column.
+`{model["name"]}` (ONNX file {model["sha256"][:12]}…) on seven labelled real scans of five patients:
+Ljubljana 26 (3D-MR-MS, CC BY), MSLesSeg P14 (three visits) and P18, Tabriz 104252 and 105074. None was trained on.
+Threshold {model["threshold"]}, which was chosen on these very scans (see the [training log](training-log.md)):
+expect a little less elsewhere. Made by `dawson evaluate` (`benchmarks/accuracy_page.py` says how); where a
+sequence is missing, a case is left out of that column.
 
-{summary["rules"]} Means over cases; in brackets the 95 % bootstrap interval by patient, of whom there are {summary["patients"]}.
+{summary["rules"]} Means over cases; in brackets the 95 % bootstrap interval by patient, of whom there are
+{summary["patients"]}.
 
 {cohort_table(summary)}
 
@@ -125,7 +127,8 @@ is missing, a case is left out of that column.
 Published figures, on other scans than ours and so not to be ranked with them; "draft" marks theses and preprints:
 
 {OTHERS}
-Recall by lesion size, an ensemble on MSLesSeg (draft): under 10 mm³ 21 %, 10–100 67 %, 100–1000 93.5 %, over 1000 100 %.
+Recall by lesion size, an ensemble on MSLesSeg (draft): under 10 mm³ 21 %, 10–100 67 %, 100–1000 93.5 %, over
+1000 100 %.
 """,
         "utf-8",
     )
