@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dawson.errors import UsageError
-from dawson.recipe import load_recipe, recipe_from_dict, recipe_to_dict
+from dawson.recipe import load_recipe, recipe_from_dict, recipe_names, recipe_to_dict, recipe_to_toml
 
 
 def test_the_shipped_recipe_loads() -> None:
@@ -47,6 +47,13 @@ def test_overrides_reach_their_field() -> None:
         ("synthesis.thick", "1.5"),
         ("synthesis.subsets", "{pd = 1.0}"),
         ("name.x", "1"),
+        ("optimizer.schedule", "cosine"),
+        ("optimizer.schedule", '"linear"'),
+        ("optimizer.seed", "1e30"),
+        ("loss.anatomy_weights", "[1.0, 2.0]"),
+        ("loss.lambda", "1.5"),
+        ("volume.shape", "[16, 16, 16]"),
+        ("volume.percentiles", "[90.0, 10.0]"),
     ],
 )
 def test_a_wrong_field_is_named(key: str, value: str) -> None:
@@ -60,6 +67,27 @@ def test_a_missing_or_broken_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "broken.toml").write_text("name = ")
     with pytest.raises(UsageError, match="TOML"):
         load_recipe(tmp_path / "broken.toml")
+    (tmp_path / "latin.toml").write_bytes(b'name = "\xe9"')
+    with pytest.raises(UsageError, match="UTF-8"):
+        load_recipe(tmp_path / "latin.toml")
     (tmp_path / "nameless.toml").write_text("[loss]\nanatomy = 1.0")
     with pytest.raises(UsageError, match="incomplete"):
         load_recipe(tmp_path / "nameless.toml")
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_every_recipe_survives_toml(name: str, tmp_path: Path) -> None:
+    recipe = load_recipe(name, {"loss.lambda": "0.25"})
+    (tmp_path / "again.toml").write_text(recipe_to_toml(recipe), "utf-8")
+    assert load_recipe(tmp_path / "again.toml") == recipe
+    assert recipe.loss.lambda_ == load_recipe(name, {"loss.lambda_": "0.25"}).loss.lambda_ == 0.25
+
+
+def test_the_paper_is_as_stated() -> None:
+    paper = load_recipe("paper")
+    assert paper.volume is not None
+    assert paper.volume.shape == (160, 160, 96)
+    assert (paper.optimizer.algorithm, paper.optimizer.lr, paper.optimizer.batch) == ("adam", 1e-4, 2)
+    assert paper.optimizer.steps == 50_000
+    assert -(-paper.optimizer.steps // paper.optimizer.steps_per_epoch) == 120
+    assert (paper.optimizer.schedule, paper.optimizer.factor, paper.optimizer.patience_epochs) == ("plateau", 0.1, 5)

@@ -1,6 +1,7 @@
 """What the network is shown of a visit: align → prepare → find the brain → scale by its median.
 
-Training on real visits and inference both come here, so they see the same scan alike.
+Training on real visits and inference both come here. Training keeps what it gets in half precision, with brains found
+by the model that it starts from.
 """
 
 from __future__ import annotations

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,11 +24,11 @@ from dawson.learn.check import check_cases
 from dawson.learn.fit import train
 from dawson.learn.prepared import Unit, prepare_units
 from dawson.learn.run import CHECKPOINT, read_record
+from dawson.learn.sources import Volumes
 from dawson.network.model import load_model
 from dawson.pipeline import segment
-from dawson.prepare.volume import prepare_volume
 from dawson.read import read_scan
-from dawson.recipe import Augment, load_recipe
+from dawson.recipe import Augment, Recipe, load_recipe
 from dawson.study import Sequence, Study
 
 TINY = {
@@ -66,15 +66,36 @@ def test_an_interrupted_run_ends_with_the_same_weights(tmp_path: Path, cohort: P
     assert result["best"]["dice"] == max(e[2]["dice"] for e in epochs[0])
 
 
-def test_training_and_inference_prepare_a_scan_alike(tmp_path: Path, cohort: Path) -> None:
-    model = load_model(run(tmp_path / "run", cohort, steps=1))
+def test_training_and_inference_prepare_a_scan_alike(
+    tmp_path: Path, cohort: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the network is shown in inference, caught at its door, is what training kept, to the last bit."""
+    folder = run(tmp_path / "run", cohort, steps=1)
+    model = load_model(folder)
     cases = find_cases(cohort)
+    shown: list[np.ndarray] = []
+
+    def engine(_: Path) -> Callable[[np.ndarray], np.ndarray]:
+        def infer(images: np.ndarray) -> np.ndarray:
+            shown.append(images)
+            return np.zeros((1, *images.shape[1:]), np.float32)
+
+        return infer
+
+    monkeypatch.setattr("dawson.pipeline.load_engine", engine)
     for sequence in (Sequence.FLAIR, Sequence.T1):
         unit = Unit(cases[0], (sequence,))
         (kept,) = prepare_units([unit], check_cases(cases), model.recipe, tmp_path / "cache")
-        assert model.recipe.volume is not None
-        shown = prepare_volume(read_scan(cases[0].scans[sequence], sequence), model.recipe.volume)
-        assert np.array_equal(np.asarray(kept.images[0], dtype=np.float32), shown.voxels)
+        segment(Study({sequence: read_scan(cases[0].scans[sequence], sequence)}), model=folder)
+        images, _, _, _ = Volumes([kept], calm(model.recipe)).draw(0)
+        assert np.array_equal(images.numpy(), shown.pop())
+
+
+def calm(recipe: Recipe) -> Recipe:
+    """The recipe without augmentation."""
+    return replace(
+        recipe, augment=Augment(flip_vertical=0.0, flip_horizontal=0.0, brightness=0.0, contrast=0.0, noise=0.0)
+    )
 
 
 def test_the_model_segments_one_sequence_at_a_time(tmp_path: Path, cohort: Path) -> None:
@@ -95,6 +116,47 @@ def test_it_learns_to_find_bright_balls(tmp_path: Path, cohort: Path) -> None:
     epochs = [e for e in read_record(tmp_path / "run" / "record.jsonl") if e["event"] == "epoch"]
     assert epochs[-1]["train"]["dice"] > max(0.3, 2 * epochs[0]["train"]["dice"])
     assert set(epochs[-1]["validation"]["by_sequence"]) == {"flair", "t1"}
+
+
+def test_another_split_is_taken_before_the_first_step_and_refused_after_it(tmp_path: Path, cohort: Path) -> None:
+    out = tmp_path / "run"
+    with pytest.raises(DawsonError, match="network"):
+        run(out, cohort, overrides={"optimizer.lr": "1e30"}, start=load_model(None).folder)
+    run(out, cohort, steps=1, split="4/4/4")
+    kept = (out / "split.tsv").read_text()
+    run(out, cohort, steps=2, split="4/4/4", resume=True)
+    run(out, cohort, steps=3, split=None, resume=True)
+    assert (out / "split.tsv").read_text() == kept
+    with pytest.raises(UsageError, match="another split"):
+        run(out, cohort, split="6/4/2", resume=True)
+    with pytest.raises(UsageError, match="another model"):
+        run(out, cohort, start=out / "model", resume=True)
+
+
+def test_more_steps_than_first_planned_make_further_epochs(tmp_path: Path, cohort: Path) -> None:
+    wanted = {"optimizer.steps": "6"}  # one and a half epochs
+    run(tmp_path / "run", cohort, overrides=wanted)
+    assert (tmp_path / "run" / "result.json").exists()
+    run(tmp_path / "run", cohort, overrides=wanted | {"optimizer.steps": "10"}, resume=True)
+    epochs = [e for e in read_record(tmp_path / "run" / "record.jsonl") if e["event"] == "epoch"]
+    assert [(e["epoch"], e["step"]) for e in epochs] == [(1, 4), (2, 6), (3, 10)]
+    assert all(0.3 < e["train"]["loss"] < 3 for e in epochs)  # means, whatever the number of steps
+    card = load_model(tmp_path / "run").card
+    assert [rate["steps"] for rate in card["rates"]] == [6, 10]
+
+
+def test_a_damaged_prepared_scan_is_made_again(tmp_path: Path, cohort: Path) -> None:
+    cases = find_cases(cohort)[:2]
+    facts, recipe = check_cases(cases), load_recipe("paper", TINY)
+    units = [Unit(cases[0], (Sequence.FLAIR,))]
+    (whole,) = prepare_units(units, facts, recipe, tmp_path)
+    before = np.array(whole.images)
+    for damage in (b"", b"nonsense"):
+        file = next(tmp_path.glob("*/images.npy"))
+        file.unlink()
+        file.write_bytes(damage)
+        (again,) = prepare_units(units, facts, recipe, tmp_path)
+        assert np.array_equal(again.images, before)
 
 
 def test_patients_keep_to_their_sets(tmp_path: Path, cohort: Path) -> None:
@@ -202,7 +264,6 @@ def test_ctrl_c_loses_nothing(tmp_path: Path, cohort: Path) -> None:
     assert process.returncode == 130, told
     assert "--resume" in told
     assert (out / CHECKPOINT).exists()
-    shutil.copytree(out, tmp_path / "copy")
     resumed = run(out, cohort, resume=True, overrides=dict(s.split("=", 1) for s in settings))
     whole = run(tmp_path / "whole", cohort, overrides=dict(s.split("=", 1) for s in settings))
     one, two = (load_file(folder / "model.safetensors") for folder in (whole, resumed))
@@ -234,12 +295,6 @@ def test_two_processes_step_as_one(tmp_path: Path, cohort: Path) -> None:
     moments = [name for name in one if name.endswith("exp_avg")]
     assert moments  # running means of the gradients
     assert all(torch.allclose(one[name], two[name], rtol=1e-4, atol=1e-7) for name in moments)
-    with pytest.raises(subprocess.CalledProcessError):
-        subprocess.run(
-            [sys.executable, "-c", "from dawson.cli import main; main()", "train", "--recipe", "paper"],
-            check=True,
-            capture_output=True,
-        )
 
 
 def test_augmentation_moves_the_mask_with_the_image() -> None:

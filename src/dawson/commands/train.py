@@ -130,6 +130,8 @@ def _train(
     except KeyboardInterrupt:
         if (output / "checkpoint.safetensors").exists():
             typer.echo(f"Stopped; nothing is lost: the same command with --resume goes on from {output}.", err=True)
+        else:
+            typer.echo("Stopped before the first step; scans prepared so far are kept for the same command.", err=True)
         raise
     typer.echo(f"The run is in {output}, the model in {output / 'model'}.")
 

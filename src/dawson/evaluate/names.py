@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 
 from dawson.read.names import tell_sequence
@@ -19,38 +20,48 @@ MASK = re.compile(
 PROBABILITY = re.compile(r"(prob|probs|probability|probabilities|probseg|pmap|softmax|heatmap)\d*", re.IGNORECASE)
 SCAN = re.compile(r"(3d)?flair|t[12]w|t[12]weighted", re.IGNORECASE)  # T1 and T2 alone may be time points
 NO_MASK = re.compile(r"(anatomy|brain|brainmask|tissues?|aseg|aparc|atlas|synthseg)\d*", re.IGNORECASE)
+OWN_MASK, OWN_FURTHER = "lesions.nii.gz", ("probability.nii.gz", "anatomy.nii.gz")
+PLAIN, BY_SCAN = 3, 4  # ranks of a name without any word that counts, and of a scan's name
 FOLDERS = {"anat", "derivatives"}  # of BIDS, naming nobody
 
-VISIT = re.compile(
-    r"[_\-. ]?(?:(?:ses|session|visit|timepoint|time|tp|month|year|scan|study|exam|day)[_\-.]?[a-z]*\d*"
+VISIT = re.compile(  # after a separator only: patient1, client7 and adam1 are people, not time points
+    r"[_\-. ](?:(?:ses|session|visit|timepoint|time|tp|month|year|scan|study|exam|day)[_\-.]?[a-z]*\d*"
     r"|(?:t|v|m|y|d)\d{1,4}|m\d+|y\d+|baseline|bl|followup|follow-up|fu\d*)$",
     re.IGNORECASE,
 )
+LESION_LABEL = re.compile(
+    r"(?:^|_)label-(?:L|(?i:lesions?|wmh))(?:_(?:.*_)?(?:mask|roi|dseg)|(?:_[A-Za-z0-9]+-[A-Za-z0-9]+)*)$"
+)
+OTHER_LABEL = re.compile(r"(?:^|_)label-")
 SEPARATORS = re.compile(r"([_\-. ]+)")
 
 
-def mask_files(folder: Path, *, probability: bool = False) -> list[Path]:
-    """The lesion masks (or, where asked for, the maps of lesion probability) in a folder and those below it.
+def mask_files(folder: Path, *, probability: bool = False) -> tuple[list[Path], list[Path]]:
+    """The lesion masks (or maps of lesion probability) in a folder and those below it, and what was left out.
 
-    Hidden files, anatomy and brain masks never count. In each folder the best named files are taken: BIDS
-    lesion masks (``label-L`` or ``label-lesion``), else those that speak of lesions, else of a mask, else
-    all others, scans last of all.
+    Hidden files count nowhere; anatomy and brain masks are left out unless their name speaks of lesions. For
+    each case (in each folder) the best named files are taken: BIDS lesion masks (``label-L``, ``label-lesion``,
+    ``label-WMH``), else those that speak of lesions, else of a mask, else others. A file without any such word
+    is left out where its name continues that of a case whose mask lies beside it (``P1_PD`` beside
+    ``P1_lesion``), and scans are taken only where there is nothing else at all.
     """
-    by_folder: dict[Path, list[tuple[int, Path]]] = defaultdict(list)
-    for file in sorted(folder.rglob("*")):
-        hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
-        if not hidden and file.name.lower().endswith(ENDINGS) and file.is_file():
-            rank = _rank(file, probability=probability)
-            if rank is not None:
-                by_folder[file.parent].append((rank, file))
-    best = {where: min(rank for rank, _ in ranked) for where, ranked in by_folder.items()}
-    worst_allowed = 3 if any(rank < 4 for rank in best.values()) else 4  # scans only where there is nothing else
-    return [
-        file
-        for where, ranked in by_folder.items()
-        for rank, file in ranked
-        if rank == best[where] and rank <= worst_allowed
-    ]
+    found = [file for file in sorted(folder.rglob("*")) if _is_image(file, folder)]
+    ranks = {file: _rank(file, probability=probability) for file in found}
+    by_folder: dict[Path, dict[str, int]] = defaultdict(dict)  # by case: the best rank of its files
+    for file, rank in ranks.items():
+        if rank is not None:
+            best, key = by_folder[file.parent], key_of(case_name(file, folder))
+            best[key] = min(rank, best.get(key, rank))
+    worst_allowed = PLAIN if any(rank is not None and rank <= PLAIN for rank in ranks.values()) else BY_SCAN
+    taken, left = [], []
+    for file, rank in ranks.items():
+        best, key = by_folder[file.parent], key_of(case_name(file, folder))
+        beside = rank == PLAIN and _continues(file, key, best, ranks)
+        if rank is not None and rank == best[key] and rank <= worst_allowed and not beside:
+            taken.append(file)
+        elif not (file.name in OWN_FURTHER and file.with_name(OWN_MASK) in ranks):
+            left.append(file)
+    return taken, left
 
 
 def case_name(file: Path, root: Path) -> str:
@@ -111,6 +122,26 @@ def tells_nothing(file: Path) -> bool:
     return not _less_words(_stem(file))
 
 
+def bids_name(file: Path) -> str | None:
+    """The BIDS subject, session and run that all parts of a file's path tell, folders above it included."""
+    return "_".join(_entities("_".join((*file.absolute().parent.parts, _stem(file))))) or None
+
+
+def other_visit(first: Path, second: Path) -> str | None:
+    """How the BIDS names in two files' whole paths contradict each other, such as ``sub-01 and sub-02``.
+
+    None where they agree, or where either tells nothing.
+    """
+    for entity in ("sub", "ses"):
+        told = [
+            re.findall(rf"(?:^|_)({entity}-[A-Za-z0-9]+)", "_".join((*file.absolute().parent.parts, _stem(file))))
+            for file in (first, second)
+        ]
+        if all(told) and told[0][-1].lower() != told[1][-1].lower():
+            return f"{told[0][-1]} and {told[1][-1]}"
+    return None
+
+
 def contradiction(file: Path, root: Path) -> str | None:
     """A problem where a BIDS file's folder and its name tell two subjects."""
     subjects = re.findall(r"sub-[A-Za-z0-9]+", file.relative_to(root).as_posix())
@@ -139,21 +170,39 @@ def _rank(file: Path, *, probability: bool) -> int | None:
     is_probability = any(PROBABILITY.fullmatch(word) for word in words)
     if probability:
         return 0 if is_probability else None if any(NO_MASK.fullmatch(w) or LESION.fullmatch(w) for w in words) else 3
-    if is_probability or any(NO_MASK.fullmatch(word) for word in words):
+    if is_probability:
         return None
-    if re.search(r"_label-(L|lesion)_(?:[^/]*_)?(mask|roi|dseg)$", _stem(file)):
+    if LESION_LABEL.search(_stem(file)):
         return 0
-    if re.search(r"_label-", _stem(file)):  # BIDS, of something else
+    if OTHER_LABEL.search(_stem(file)):  # BIDS, of something else
         return None
     if any(LESION.fullmatch(word) for word in words):
         return 1
+    if any(NO_MASK.fullmatch(word) for word in words):
+        return None
     if any(MASK.fullmatch(word) for word in words):
         return 2
-    return 4 if isinstance(tell_sequence(file.name), Sequence) else 3
+    return BY_SCAN if isinstance(tell_sequence(file.name), Sequence) else PLAIN
+
+
+def _is_image(file: Path, folder: Path) -> bool:
+    hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
+    return not hidden and file.name.lower().endswith(ENDINGS) and file.is_file()
+
+
+def _continues(file: Path, key: str, best: Mapping[str, int], ranks: Mapping[Path, int | None]) -> bool:
+    """Whether a file without any word of masks lies beside the mask of its own case."""
+    if any(rank < PLAIN and key.startswith(f"{case}_") for case, rank in best.items()):
+        return True
+    masks = [other for other, rank in ranks.items() if rank is not None and rank < PLAIN]
+    return any(other.parent == file.parent and tells_nothing(other) for other in masks)
 
 
 def _bids_entities(file: Path, root: Path) -> list[str]:
-    where = "_".join((*file.relative_to(root).parent.parts, _stem(file)))
+    return _entities("_".join((*file.relative_to(root).parent.parts, _stem(file))))
+
+
+def _entities(where: str) -> list[str]:
     found = []
     for entity in ("sub", "ses", "run"):
         values = re.findall(rf"(?:^|_){entity}-([A-Za-z0-9]+)", where)
@@ -164,11 +213,14 @@ def _bids_entities(file: Path, root: Path) -> list[str]:
 
 def _less_words(name: str) -> str:
     """A name without the words that only say that it is a mask, each taken away with the separator before it."""
-    pieces = SEPARATORS.split(name)
+    pieces = SEPARATORS.split(LESION_LABEL.sub("_lesion", name))
+    kinds = [LESION, MASK, PROBABILITY, SCAN]
+    if any(LESION.fullmatch(word) for word in pieces):
+        kinds.append(NO_MASK)  # brain_lesions
     kept = ""
     for place in range(0, len(pieces), 2):
         word = pieces[place]
-        if any(kind.fullmatch(word) for kind in (LESION, MASK, PROBABILITY, SCAN)):
+        if any(kind.fullmatch(word) for kind in kinds):
             continue
         kept += (pieces[place - 1] if kept else "") + word
     return kept

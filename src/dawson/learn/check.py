@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import threading
@@ -25,7 +26,7 @@ from dawson.study import Grid, Sequence
 
 SAME_GRID_MM = 0.05  # at the corners: programs that write masks round the numbers of a header
 CHECKED = "checked.json"
-VERSION = 1  # of what is kept; another version is forgotten
+VERSION = 2  # of what is kept; another version is forgotten
 SAVE_EVERY = 25  # files
 
 Facts = dict[str, Any]  # of one file, as JSON holds them
@@ -135,7 +136,7 @@ def _copies(cases: Iterable[Case], facts: Mapping[Path, Facts]) -> Iterable[str]
     for case in cases:
         for sequence, file in case.scans.items():
             if file in facts:
-                owners[facts[file]["sha256"]][file] = f"{sequence.upper()} of {case.name}"
+                owners[facts[file]["content"]][file] = f"{sequence.upper()} of {case.name}"
     for same in owners.values():
         if len(same) > 1:
             yield f"{' and '.join(same.values())} are one and the same scan; give each its own"
@@ -155,7 +156,9 @@ def _examine(file: Path, is_mask: bool, known: _Known) -> Facts:
         facts["lesions"] = len(find_lesions(mask.astype(np.float32), grid, threshold=0.5, minimum_mm3=0.0)[2])
     else:
         scan = read_scan(file, Sequence.FLAIR)  # the sequence changes nothing in how a file is checked
-        grid, sha256, facts = scan.grid, scan.sha256 or "", {}
+        grid, sha256 = scan.grid, scan.sha256 or ""
+        # The same picture may have been packed twice: .nii and .nii.gz, or gzipped at another time.
+        facts = {"content": hashlib.sha256(scan.voxels.tobytes()).hexdigest()}
     facts |= {"kind": kind, "sha256": sha256, "shape": list(grid.shape), "affine": grid.affine.tolist()}
     known.put(file, stamp, facts)
     return facts

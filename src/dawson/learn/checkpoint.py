@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from dawson.errors import ModelError, UsageError
 from dawson.learn.schedule import Growth
 from dawson.network.model import CARD, SAFETENSORS, load_model, sha256
+from dawson.recipe import Recipe
 
 
 @dataclass
@@ -24,10 +26,14 @@ class State:
     """How far a run has come."""
 
     step: int = 0
+    epoch: int = 0
+    """Whole epochs done."""
+    count: int = 0
+    """Steps of the epoch so far."""
     seconds: float = 0.0
-    """Spent on the epoch so far."""
+    """Spent on them."""
     sums: dict[str, float] = field(default_factory=dict)
-    """Of the epoch's steps so far."""
+    """Their figures, added up."""
     growth: Growth = field(default_factory=Growth)
 
 
@@ -91,6 +97,19 @@ def restore(file: Path, network: nn.Module, average: dict[str, Tensor], optimize
             file=file,
             remedy="resume with the recipe that it was written with, or train into an empty folder",
         ) from error
+
+
+def check_start(model: Path, recipe: Recipe) -> dict[str, Any]:
+    """Refuse a model whose weights cannot start this recipe; returns its name and hash, for the record."""
+    source = load_model(model)
+    same_kind = (source.recipe.volume is None) == (recipe.volume is None)
+    if not same_kind or source.recipe.network != recipe.network:
+        raise ModelError(
+            "has another network than the recipe",
+            file=source.folder / CARD,
+            remedy="name a model of the same recipe, set network.* as in its card, or leave --from out",
+        )
+    return {"name": source.card["name"], "sha256": source.card["sha256"][SAFETENSORS]}
 
 
 def start_from(model: Path, network: nn.Module) -> None:

@@ -15,11 +15,12 @@ from dawson.evaluate.style import COLOURS, GREY, STYLE, new_figure, to_png
 
 MEASURES = (("dice", "Dice"), ("iou", "IoU"))
 SETS = (("train", COLOURS[0], "-"), ("validation", COLOURS[1], "--"))
+SUDDEN = 0.6  # of the rate before; a cosine falls more slowly from epoch to epoch, but for its end
 MARKED = 40  # epochs up to which every one gets a point
 
 
 def draw_curves(epochs: Several[Mapping[str, Any]]) -> bytes:
-    """A PNG of Dice and IoU by epoch, with the best epoch and every fall of the learning rate marked.
+    """A PNG of Dice and IoU by epoch, with the best epoch and sudden falls of the learning rate marked.
 
     ``epochs`` are a record's lines of the event ``epoch``, at least one. Training figures are means over the
     augmented images of the epoch; validation figures lie on the recipe's grid.
@@ -43,11 +44,23 @@ def draw_curves(epochs: Several[Mapping[str, Any]]) -> bytes:
         return to_png(figure)
 
 
+def draw_by_sequence(dice: Mapping[str, float]) -> bytes:
+    """A PNG of the mean validation Dice by sequence."""
+    with mpl.rc_context(STYLE):
+        figure, (panel,) = new_figure()
+        bars = panel.bar(range(len(dice)), list(dice.values()), color=COLOURS[0], width=0.5)
+        panel.bar_label(bars, fmt="%.3f")
+        panel.set_xticks(range(len(dice)), list(dice))
+        panel.set_ylim(0, 1)
+        panel.set_title("Mean Dice on the validation set, best epoch")
+        return to_png(figure)
+
+
 def _mark(panel: Axes, epochs: Several[Mapping[str, Any]]) -> None:
-    """The best epoch, and where the learning rate fell by the schedule of the plateau."""
+    """The best epoch, and where the learning rate fell at once, as it does when validation stands still."""
     best = epochs[-1].get("best_epoch", -1)
     if best >= 1:
         panel.axvline(best, color=GREY, linewidth=1, linestyle=":", label="best epoch")
-    falls = [b["epoch"] for a, b in pairwise(epochs) if b["lr"] < 0.2 * a["lr"]]
+    falls = [b["epoch"] for a, b in pairwise(epochs) if b["lr"] < SUDDEN * a["lr"]]
     for number, epoch in enumerate(falls):
         panel.axvline(epoch - 0.5, color=COLOURS[2], linewidth=1, label="learning rate falls" if not number else None)

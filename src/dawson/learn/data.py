@@ -12,7 +12,7 @@ from dawson.learn.anatomy import LesionMap, nifti_files, read_heads, read_lesion
 from dawson.learn.cases import Case, find_cases
 from dawson.learn.check import check_cases
 from dawson.learn.prepared import Prepared, Unit, prepare_units, units_of
-from dawson.learn.run import SPLIT, Tell
+from dawson.learn.run import CHECKPOINT, SPLIT, Tell
 from dawson.learn.sources import Mixture, Patches, Source, Volumes, Windows
 from dawson.learn.split import SETS, Split, k_folds, read_split, split_cases, write_split
 from dawson.recipe import Recipe
@@ -101,6 +101,9 @@ def _with_cases(
     units = {name: units_of(split[name], recipe) for name in ("train", "validation", "test")}
     wanted = [*units["train"], *units["validation"]]
     prepared = prepare_units(wanted, found, recipe, cache, helper=helper, progress=count("prepare"))
+    notes = [f"{one.name}: {warning}" for one in prepared for warning in one.warnings]
+    if notes:
+        tell({"event": "table", "lines": [f"Note: {note}" for note in notes]})
     first = len(units["train"])
     if not any(one.lesion.any() for one in prepared[:first]):
         raise UsageError(
@@ -127,18 +130,28 @@ def _split(
     fold = origin.fold or 0
     if (origin.folds or fold) and (origin.split is not None or not 1 <= fold <= (origin.folds or 0)):
         raise UsageError("a k-fold split needs --folds K, --fold from 1 to K and no --split", remedy="give just these")
-    if file.exists():
-        split = read_split(file, cases)
-    elif named is not None and named.is_file():
+    begun = (file.parent / CHECKPOINT).exists() and file.exists()
+    if named is not None and named.is_file():
         split = read_split(named, cases)
     elif origin.folds is not None:
         split = k_folds(cases, loads, origin.folds, seed=seed)[fold - 1]
-    else:
+    elif origin.split is not None or not begun:
         split = split_cases(cases, loads, str(origin.split or SHARES), seed=seed)
-    if not file.exists():
+    else:
+        split = read_split(file, cases)
+    if not begun:
         write_split(file, split)
+    elif _sets(split) != _sets(read_split(file, cases)):
+        raise UsageError(
+            "this run was begun with another split", file=file, remedy="leave --split out, or train into another folder"
+        )
     tell({"event": "split", "volumes": {name: len(split[name]) for name in SETS}, "notes": list(split.notes)})
     return split
+
+
+def _sets(split: Split) -> dict[str, set[tuple[str, str, str]]]:
+    """Who is in which set, in no order."""
+    return {name: {volume.key for volume in split[name]} for name in SETS}
 
 
 def _without(lesions: list[LesionMap], excluded: tuple[str, ...], folder: Path) -> list[LesionMap]:

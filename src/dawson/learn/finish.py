@@ -16,12 +16,13 @@ from dawson.evaluate.models import Unit, evaluate_model
 from dawson.evaluate.output import write_evaluation
 from dawson.evaluate.table import text_report
 from dawson.learn.checkpoint import State
-from dawson.learn.curves import draw_curves
+from dawson.learn.curves import draw_by_sequence, draw_curves
 from dawson.learn.data import Data
 from dawson.learn.run import RECORD, RESULT, Tell, epochs, write_json
+from dawson.network.model import ONNX, load_model
 from dawson.recipe import Recipe
 
-CURVES, BY_SEQUENCE, TEST = "curves.png", "by_sequence.png", "test"
+CURVES, BY_SEQUENCE, TEST, SUMMARY = "curves.png", "by_sequence.png", "test", "summary.json"
 BY_PREDICTION = "dice"  # of the charts of an evaluation
 
 
@@ -38,16 +39,23 @@ def finish(out: Path, model: Path, data: Data, recipe: Recipe, state: State, *, 
     result: dict[str, Any] = {"finished": True, "steps": state.step, "best": best}
     if test and data.test:
         result["test"] = _test(out, model, data, recipe, tell)
+    by_sequence = _by_sequence(out, lines, state)
+    if by_sequence is not None:
+        (out / BY_SEQUENCE).write_bytes(by_sequence)
     write_json(out / RESULT, result)
 
 
 def _test(out: Path, model: Path, data: Data, recipe: Recipe, tell: Tell) -> dict[str, Any]:
     """Evaluate the model on the test set once; a second time would make it a validation set."""
-    summary = out / TEST / "summary.json"
-    if summary.exists():
-        tell({"event": "table", "lines": [f"The test set was evaluated before and is left alone: see {out / TEST}."]})
-        figures: dict[str, Any] = json.loads(summary.read_text("utf-8"))["predictions"]
-        return _means(figures)
+    if (out / TEST / SUMMARY).exists():
+        content = json.loads((out / TEST / SUMMARY).read_text("utf-8"))
+        told = f"The test set was evaluated before and is left alone: see {out / TEST}."
+        if content["model"]["sha256"] != load_model(model).card["sha256"][ONNX]:
+            told = f"The test set was spent on an earlier state of this run, whose figures are in {out / TEST}."
+            tell({"event": "table", "lines": [told]})
+            return {"of an earlier model": _means(content["predictions"])}
+        tell({"event": "table", "lines": [told]})
+        return _means(content["predictions"])
     alone = recipe.volume is not None
     units = [Unit(u.case, u.sequences, "+".join(u.sequences) if alone else "all") for u in data.test]
 
@@ -60,11 +68,17 @@ def _test(out: Path, model: Path, data: Data, recipe: Recipe, tell: Tell) -> dic
         tell({"event": "table", "lines": [f"The test set could not be evaluated: {error}"]})
         return {"failed": str(error)}
     content = write_evaluation(evaluation, out / TEST)
-    for chart in draw_charts(content):
-        if chart.name == BY_PREDICTION:
-            (out / BY_SEQUENCE).write_bytes(chart.png)
     tell({"event": "table", "lines": ["", "Test set:", *text_report(evaluation, content).splitlines()]})
     return _means(content["predictions"])
+
+
+def _by_sequence(out: Path, lines: list[dict[str, Any]], state: State) -> bytes | None:
+    """Dice by sequence: of every test case, or where nothing was tested the means of the best epoch's validation."""
+    if (out / TEST / SUMMARY).exists():
+        charts = draw_charts(json.loads((out / TEST / SUMMARY).read_text("utf-8")))
+        return next((chart.png for chart in charts if chart.name == BY_PREDICTION), None)
+    best = [line for line in lines if line["epoch"] == state.growth.best_epoch and "validation" in line]
+    return draw_by_sequence(best[0]["validation"]["by_sequence"]) if best else None
 
 
 def _means(predictions: dict[str, Any]) -> dict[str, Any]:

@@ -22,14 +22,14 @@ from torch.utils.data import DataLoader
 
 from dawson.errors import DawsonError, UsageError
 from dawson.learn import checkpoint
-from dawson.learn.checkpoint import State
+from dawson.learn.checkpoint import State, check_start
 from dawson.learn.data import Data, Origin, gather
 from dawson.learn.export import export
 from dawson.learn.finish import finish
 from dawson.learn.log import Log
 from dawson.learn.loss import loss
 from dawson.learn.parallel import Team, join_team
-from dawson.learn.run import BEST, CHECKPOINT, MODEL, Tell, open_run
+from dawson.learn.run import BEST, CHECKPOINT, MODEL, RESULT, Tell, open_run, rates_of
 from dawson.learn.schedule import learning_rate
 from dawson.learn.sources import Item, Numbered, Source
 from dawson.learn.stop import stoppable
@@ -78,8 +78,9 @@ def train(
     origin = Origin(cases, maps, masks, split, folds, fold, cache)
     tell = progress or (lambda _: None)
     with join_team(device, settings.optimizer.batch) as team:
+        origins = None if start is None else check_start(start, settings)
         if team.leads:
-            open_run(out, settings, overrides, resume=resume)
+            open_run(out, settings, overrides, resume=resume, start=origins)
             data = gather(origin, settings, out, helper=start, tell=tell)
         team.wait()
         if not team.leads:
@@ -92,13 +93,12 @@ def train(
             )
         with Log(out, tell if team.leads else None, begin=state.step) as log:
             if not _stands_still(state, settings):
+                if team.leads and state.step < end:
+                    (out / RESULT).unlink(missing_ok=True)  # what it says is about to be no longer true
                 _fit(network, average, optimizer, state, data, settings, team, out, log, end=end, workers=workers)
         if team.leads:
-            model = _export(network, average, settings, out, data, state)
-            ended = state.step == settings.optimizer.steps or state.growth.stops(
-                _epoch(state, settings), settings.optimizer
-            )
-            if ended:
+            model = _export(network, average, settings, out, data, state, origins)
+            if state.step == settings.optimizer.steps or _stands_still(state, settings):
                 finish(out, model, data, settings, state, test=test, tell=tell)
         team.wait()
     return out / MODEL
@@ -140,6 +140,7 @@ def _fit(
     if team.size > 1:
         module = DistributedDataParallel(network, device_ids=[team.device] if team.device.type == "cuda" else None)
     saved, wanted = time.monotonic(), settings.optimizer
+    waited = time.monotonic()
 
     def save() -> None:
         if team.leads:
@@ -147,7 +148,6 @@ def _fit(
 
     with stoppable() as stop:
         for batch in _batches(data.source, settings, team, state.step, end, workers):
-            began = time.monotonic()
             figures = _step(module, optimizer, batch, settings, team, state)
             if wanted.averaging:
                 # Early weights are noise; a short memory at first forgets them.
@@ -156,8 +156,10 @@ def _fit(
             state.step += 1
             for name, value in figures.items():
                 state.sums[name] = state.sums.get(name, 0.0) + value
-            log.step(state.step, figures, time.monotonic() - began, optimizer.param_groups[0]["lr"], wanted.steps)
-            if state.step % wanted.steps_per_epoch == 0 or state.step == wanted.steps:
+            state.count += 1
+            state.seconds += time.monotonic() - waited
+            log.step(state.step, figures, time.monotonic() - waited, optimizer.param_groups[0]["lr"], wanted.steps)
+            if state.count == wanted.steps_per_epoch or state.step == wanted.steps:
                 _end_epoch(network, average, state, data, settings, team, out, log)
                 save()
                 saved = time.monotonic()
@@ -169,6 +171,7 @@ def _fit(
             if time.monotonic() - saved > CHECKPOINT_S:
                 save()
                 saved = time.monotonic()
+            waited = time.monotonic()
         save()
 
 
@@ -211,10 +214,11 @@ def _step(
     longest = settings.optimizer.gradient_clip or torch.inf
     norm = torch.nn.utils.clip_grad_norm_(module.parameters(), longest)
     if not (torch.isfinite(total) and torch.isfinite(norm)):
+        odd = [name for name, one in zip(batch[3], logits.detach(), strict=True) if not torch.isfinite(one).all()]
+        who = f"with {' and '.join(odd)}" if odd else f"in a batch of {' and '.join(batch[3])}"
         raise DawsonError(
-            f"the loss is {float(total.detach())} and its gradient {float(norm)} at step {state.step}, "
-            f"with {' and '.join(batch[3])}",
-            remedy="look at these scans, or resume with a lower optimizer.lr; the last checkpoint is sound",
+            f"the loss is {float(total.detach())} and its gradient {float(norm)} at step {state.step}, {who}",
+            remedy="look at these scans, or go on from the last checkpoint with --resume and a lower optimizer.lr",
         )
     optimizer.step()
     limit = float(torch.logit(torch.tensor(settings.measure.threshold, dtype=torch.float64)))
@@ -233,11 +237,11 @@ def _end_epoch(
     log: Log,
 ) -> None:
     """Validate, remember the best weights, tell."""
-    epoch = _epoch(state, settings)
-    count = state.step - (epoch - 1) * settings.optimizer.steps_per_epoch
-    figures = {name: total / count for name, total in state.sums.items()}
+    state.epoch += 1
+    figures = {name: total / state.count for name, total in state.sums.items()}
     rate = learning_rate(state.step - 1, settings.optimizer, state.growth)
-    state.sums = {}
+    seconds = state.seconds
+    state.sums, state.count, state.seconds = {}, 0, 0.0
     validation: dict[str, Any] | None = None
     weights = average if settings.optimizer.averaging else network.state_dict()
     if data.validation:
@@ -246,9 +250,9 @@ def _end_epoch(
             validation = validate(_with(network, weights), data.validation, settings, team.device)
             dice = validation["dice"]
         dice = team.agree(dice)  # all processes slow down and stop together
-        if state.growth.see(dice, epoch, settings.optimizer) and team.leads:
-            checkpoint.save_weights(out / BEST, weights, {"epoch": str(epoch)})
-    log.epoch(epoch, state.step, rate, figures, validation, best=state.growth.best_epoch)
+        if state.growth.see(dice, state.epoch, settings.optimizer) and team.leads:
+            checkpoint.save_weights(out / BEST, weights, {"epoch": str(state.epoch)})
+    log.epoch(state.epoch, state.step, rate, seconds, figures, validation, best=state.growth.best_epoch)
 
 
 def _with(network: UNet, weights: Mapping[str, Tensor]) -> UNet:
@@ -258,24 +262,29 @@ def _with(network: UNet, weights: Mapping[str, Tensor]) -> UNet:
     return other
 
 
-def _export(network: UNet, average: dict[str, Tensor], settings: Recipe, out: Path, data: Data, state: State) -> Path:
+def _export(
+    network: UNet,
+    average: dict[str, Tensor],
+    settings: Recipe,
+    out: Path,
+    data: Data,
+    state: State,
+    start: dict[str, Any] | None,
+) -> Path:
     """The best weights, or where nothing was validated the last ones, as a model."""
     weights = average if settings.optimizer.averaging else network.state_dict()
-    facts: dict[str, Any] = {"steps": state.step, "data": data.facts}
+    facts: dict[str, Any] = {"steps": state.step, "data": data.facts, "rates": rates_of(out)}
+    if start is not None:
+        facts["from"] = start
     if state.growth.best_epoch >= 0 and (out / BEST).exists():
         weights = checkpoint.load_weights(out / BEST)
         facts["validation"] = {"epoch": state.growth.best_epoch, "dice": state.growth.best, "grid": "the recipe's"}
     return export({k: v.cpu() for k, v in weights.items()}, settings, out / MODEL, facts)
 
 
-def _epoch(state: State, settings: Recipe) -> int:
-    """The number of the epoch that the last step belongs to, from 1."""
-    return (state.step - 1) // settings.optimizer.steps_per_epoch + 1
-
-
 def _stands_still(state: State, settings: Recipe) -> bool:
     """Whether the run is to end early because validation no longer grows."""
-    return state.growth.stops(_epoch(state, settings), settings.optimizer)
+    return state.growth.stops(state.epoch, settings.optimizer)
 
 
 def _be_modest(_: int) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
+from dawson.errors import UsageError
 from dawson.learn.run import RECORD, Tell, truncate
 
 EVERY = 10  # steps
@@ -23,7 +23,6 @@ class Log:
         self.board: Any = None
         self.sums: dict[str, float] = {}
         self.seconds, self.count = 0.0, 0
-        self.epoch_began = time.monotonic()
 
     def __enter__(self) -> Self:
         if self.tell is not None:
@@ -58,14 +57,13 @@ class Log:
         epoch: int,
         step: int,
         rate: float,
+        seconds: float,
         train: dict[str, float],
         validation: dict[str, Any] | None,
         *,
         best: int,
     ) -> None:
         """Take note of an epoch."""
-        now = time.monotonic()
-        seconds, self.epoch_began = now - self.epoch_began, now
         entry: dict[str, Any] = {
             "event": "epoch",
             "epoch": epoch,
@@ -81,8 +79,15 @@ class Log:
 
     def _write(self, entry: dict[str, Any]) -> None:
         if self.file is not None and self.tell is not None:
-            self.file.write(json.dumps(entry) + "\n")
-            self.file.flush()
+            try:
+                self.file.write(json.dumps(entry) + "\n")
+                self.file.flush()
+            except OSError as error:
+                raise UsageError(
+                    f"the record cannot be written ({error.strerror})",
+                    file=self.out / RECORD,
+                    remedy="make room and add --resume; the last checkpoint is whole",
+                ) from error
             self.tell(entry)
 
     def _draw(self, figures: dict[str, Any], step: int) -> None:

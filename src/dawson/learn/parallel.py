@@ -6,11 +6,15 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 from torch import distributed
 
 from dawson.errors import UsageError
+
+PATIENCE = timedelta(days=7)
+"""How long processes wait for one another: the leader prepares all scans, and tests, while the others wait."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,7 @@ def join_team(device: str, batch: int) -> Iterator[Team]:
     local = int(os.environ.get("LOCAL_RANK", "0"))
     if kind == "cuda":
         torch.cuda.set_device(local)
-    distributed.init_process_group("nccl" if kind == "cuda" else "gloo")
+    distributed.init_process_group("nccl" if kind == "cuda" else "gloo", timeout=PATIENCE)
     try:
         where = torch.device(kind, local) if kind == "cuda" else torch.device(kind)
         yield Team(distributed.get_rank(), size, where)

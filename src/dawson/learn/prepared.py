@@ -36,11 +36,12 @@ from dawson.read import read_scan
 from dawson.read.mask import read_mask
 from dawson.recipe import Recipe
 from dawson.recipe import Volume as VolumeSettings
-from dawson.study import Scan, Sequence, Study
+from dawson.study import Sequence, Study
 
-VERSION = 1  # of the way in which scans are prepared and kept; another version is another hash
+VERSION = 2  # of the way in which scans are prepared and kept; another version is another hash
 STALE_S = 3600.0  # an unfinished folder that nobody has touched for so long was left by a process that died
 ARRAYS = ("images", "lesion", "anatomy")
+NOTES = "notes.json"
 
 
 @dataclass(frozen=True)
@@ -61,13 +62,16 @@ class Prepared:
     """One training image, memory-mapped.
 
     ``images`` (channels, i, j, k) float16; ``lesion`` (i, j, k) uint8; ``anatomy`` (i, j, k) uint8, or none
-    where the network learns lesions only.
+    where the network learns lesions only. ``used`` are the sequences that the images hold, which lack those
+    that preparation left out; ``warnings`` is what it had to say.
     """
 
     unit: Unit
     images: NDArray[np.float16]
     lesion: NDArray[np.uint8]
     anatomy: NDArray[np.uint8] | None
+    used: tuple[Sequence, ...]
+    warnings: tuple[str, ...]
 
     @property
     def name(self) -> str:
@@ -119,6 +123,15 @@ def prepare_units(
     return done
 
 
+@dataclass(frozen=True, eq=False)
+class _Fresh:
+    """What preparation made of a unit, before it is kept."""
+
+    arrays: dict[str, NDArray[Any]]
+    used: tuple[Sequence, ...]
+    warnings: tuple[str, ...]
+
+
 class _Finder:
     """A model that finds the brain and its coarse anatomy, started when first needed."""
 
@@ -126,7 +139,8 @@ class _Finder:
         self.model = model
         self.infer: Callable[..., Any] | None = None
 
-    def arrays(self, study: Study, unit: Unit, facts: CaseFacts) -> dict[str, NDArray[Any]]:
+    def arrays(self, unit: Unit, facts: CaseFacts) -> _Fresh:
+        study = Study({s: read_scan(unit.case.scans[s], s) for s in unit.sequences})
         if self.infer is None:
             self.infer = load_engine(self.model.onnx)
         inputs = prepare_study(study, self.model, self.infer, begin=lambda _: None)
@@ -139,43 +153,58 @@ class _Finder:
         )
         drawn = read_mask(unit.case.mask)
         mask, grid = drawn.mask, drawn.grid
-        on_another = facts.reference is not study.reference.sequence and not grid.same_as(study.reference.grid)
-        matrix = align(study.scans[facts.reference], study.reference).matrix if on_another else None
+        matrix: NDArray[np.float64] | None = None
+        notes: tuple[str, ...] = ()
+        if facts.reference is not study.reference.sequence and not grid.same_as(study.reference.grid):
+            drawn_on = study.scans.get(facts.reference) or read_scan(unit.case.scans[facts.reference], facts.reference)
+            found = align(drawn_on, study.reference)
+            matrix, notes = found.matrix, found.warnings
         lesion = resample(mask, grid, inputs.grid, interpolation="linear", transform=matrix) >= 0.5
-        return {"images": inputs.images, "lesion": lesion, "anatomy": argmax_anatomy(scores)}
+        arrays = {"images": inputs.images, "lesion": lesion, "anatomy": argmax_anatomy(scores)}
+        return _Fresh(arrays, inputs.used, (*inputs.warnings, *notes))
 
 
 def _prepared(unit: Unit, facts: CaseFacts, recipe: Recipe, cache: Path, finder: _Finder | None) -> Prepared:
     folder = cache / _key(unit, facts, recipe, finder)
-    if not folder.is_dir():
-        if recipe.volume is not None:
-            arrays = _volume_arrays(unit, facts, recipe.volume)
-        elif finder is not None:
-            scans = {s: read_scan(unit.case.scans[s], s) for s in unit.sequences}
-            arrays = finder.arrays(Study(scans), unit, facts)
-        _keep(folder, arrays)
-    kept = [_map(folder / f"{name}.npy") if (folder / f"{name}.npy").exists() else None for name in ARRAYS]
-    images, lesion, anatomy = kept
-    if images is None or lesion is None:
-        raise InputError("is not what dawson keeps of a prepared scan", file=folder, remedy="delete it and try again")
-    return Prepared(unit, images, lesion, anatomy)
+    for attempt in range(2):
+        if not folder.is_dir():
+            if recipe.volume is not None:
+                _keep(folder, _volume_arrays(unit, facts, recipe.volume))
+            elif finder is not None:
+                _keep(folder, finder.arrays(unit, facts))
+        try:
+            return _taken_up(folder, unit)
+        except (ValueError, EOFError, KeyError, FileNotFoundError):  # damaged, say by a power cut: make it again
+            if attempt:
+                raise
+            shutil.rmtree(folder, ignore_errors=True)
+    raise InputError("cannot be prepared", file=folder, remedy="delete it and try again")
 
 
-def _volume_arrays(unit: Unit, facts: CaseFacts, settings: VolumeSettings) -> dict[str, NDArray[Any]]:
+def _taken_up(folder: Path, unit: Unit) -> Prepared:
+    notes = json.loads((folder / NOTES).read_text("utf-8"))
+    images, lesion = (np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in ARRAYS[:2])
+    file = folder / f"{ARRAYS[2]}.npy"
+    anatomy = np.load(file, mmap_mode="r", allow_pickle=False) if file.exists() else None
+    used = tuple(Sequence(name) for name in notes["used"])
+    return Prepared(unit, images, lesion, anatomy, used, tuple(notes["warnings"]))
+
+
+def _volume_arrays(unit: Unit, facts: CaseFacts, settings: VolumeSettings) -> _Fresh:
     (sequence,) = unit.sequences
     scan = read_scan(unit.case.scans[sequence], sequence)
     prepared = prepare_volume(scan, settings)
     drawn = read_mask(unit.case.mask)
-    mask, grid = drawn.mask, drawn.grid
-    matrix = None if sequence is facts.reference or scan.grid.same_as(grid) else _to_mask(scan, unit.case, facts)
-    lesion = resample(mask, grid, prepared.grid, interpolation="linear", transform=matrix) >= 0.5
-    return {"images": prepared.voxels[None], "lesion": lesion}
-
-
-def _to_mask(scan: Scan, case: Case, facts: CaseFacts) -> NDArray[np.float64]:
-    """World of a scan on a grid of its own → world of the mask, which lies on another scan of the visit."""
-    reference = read_scan(case.scans[facts.reference], facts.reference)
-    return np.asarray(np.linalg.inv(align(scan, reference).matrix), dtype=np.float64)
+    matrix: NDArray[np.float64] | None = None
+    notes: tuple[str, ...] = ()
+    if sequence is not facts.reference and not scan.grid.same_as(drawn.grid):
+        # World of this scan, on a grid of its own → world of the mask, which lies on another scan of the visit.
+        found = align(scan, read_scan(unit.case.scans[facts.reference], facts.reference))
+        matrix = np.asarray(np.linalg.inv(found.matrix), dtype=np.float64)
+        notes = found.warnings
+    lesion = resample(drawn.mask, drawn.grid, prepared.grid, interpolation="linear", transform=matrix) >= 0.5
+    warnings = (*scan.warnings, *prepared.warnings, *notes)
+    return _Fresh({"images": prepared.voxels[None], "lesion": lesion}, (sequence,), warnings)
 
 
 def _key(unit: Unit, facts: CaseFacts, recipe: Recipe, finder: _Finder | None) -> str:
@@ -190,12 +219,14 @@ def _key(unit: Unit, facts: CaseFacts, recipe: Recipe, finder: _Finder | None) -
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def _keep(folder: Path, arrays: dict[str, NDArray[Any]]) -> None:
+def _keep(folder: Path, fresh: _Fresh) -> None:
     aside = folder.with_name(f".{folder.name}.{uuid4().hex[:8]}")
     try:
         aside.mkdir()
-        for name, array in arrays.items():
+        for name, array in fresh.arrays.items():
             np.save(aside / f"{name}.npy", array.astype(np.float16 if name == "images" else np.uint8))
+        notes = {"used": list(fresh.used), "warnings": list(fresh.warnings)}
+        (aside / NOTES).write_text(json.dumps(notes, ensure_ascii=False) + "\n", "utf-8")
         try:
             os.rename(aside, folder)  # noqa: PTH104 (Path.rename would do the same)
         except OSError:
@@ -203,10 +234,6 @@ def _keep(folder: Path, arrays: dict[str, NDArray[Any]]) -> None:
                 raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-
-
-def _map(file: Path) -> Any:
-    return np.load(file, mmap_mode="r", allow_pickle=False)
 
 
 def _sweep(cache: Path) -> None:

@@ -22,19 +22,33 @@ RESULT, SPLIT, MODEL = "result.json", "split.tsv", "model"
 Tell = Callable[[dict[str, Any]], None]
 
 
-def open_run(out: Path, recipe: Recipe, overrides: Mapping[str, str] | None, *, resume: bool) -> None:
+def open_run(
+    out: Path,
+    recipe: Recipe,
+    overrides: Mapping[str, str] | None,
+    *,
+    resume: bool,
+    start: Mapping[str, Any] | None = None,
+) -> None:
     """Make the run folder, or check that the run in it used this recipe.
 
-    The learning rate and the number of steps may change from one part of a run to the next; anything else
-    would leave a card that does not say how the weights came about.
+    The learning rate and the number of steps may change from one part of a run to the next, which is written
+    down; anything else would leave a card that does not say how the weights came about. ``start`` is
+    the model that the run goes on from.
     """
+    rates: list[dict[str, Any]] = []
     try:
         out.mkdir(parents=True, exist_ok=True)
         begun = (out / CHECKPOINT).exists()
         if begun and not resume:
             raise UsageError("holds a run already", file=out, remedy="add --resume to go on, or name another folder")
         if begun and (out / RECIPE).exists():
-            before = recipe_from_dict(json.loads((out / RECIPE).read_text("utf-8"))["recipe"])
+            stored = json.loads((out / RECIPE).read_text("utf-8"))
+            before, rates = recipe_from_dict(stored["recipe"]), stored.get("rates", [])
+            if stored.get("from") != (None if start is None else dict(start)):
+                raise UsageError(
+                    "was begun from another model, or from none", file=out, remedy="resume with the same --from option"
+                )
             optimizer = replace(before.optimizer, lr=recipe.optimizer.lr, steps=recipe.optimizer.steps)
             if replace(before, optimizer=optimizer) != recipe:
                 raise UsageError(
@@ -42,9 +56,18 @@ def open_run(out: Path, recipe: Recipe, overrides: Mapping[str, str] | None, *, 
                     file=out,
                     remedy="resume with the same recipe and --set options, or train into an empty folder",
                 )
-        write_json(out / RECIPE, {"recipe": recipe_to_dict(recipe), "set": dict(overrides or {})})
+        rate = {"lr": recipe.optimizer.lr, "steps": recipe.optimizer.steps}
+        rates = rates if rates and rates[-1] == rate else [*rates, rate]
+        content = {"recipe": recipe_to_dict(recipe), "set": dict(overrides or {}), "rates": rates}
+        write_json(out / RECIPE, content | {"from": None if start is None else dict(start)})
     except OSError as error:
         raise UsageError(f"cannot be used ({error.strerror})", file=out, remedy="name another folder") from error
+
+
+def rates_of(out: Path) -> list[dict[str, Any]]:
+    """Learning rate and steps as they were asked for, from part to part of the run."""
+    rates: list[dict[str, Any]] = json.loads((out / RECIPE).read_text("utf-8"))["rates"]
+    return rates
 
 
 def write_json(file: Path, content: Mapping[str, Any]) -> None:

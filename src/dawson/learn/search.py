@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 from dawson.errors import UsageError
 from dawson.learn.jobs import Place, Task, Tell, Train, epochs_of, failure_note, result_of, run_tasks
 from dawson.learn.points import Axis, Point, expand, spell
+from dawson.learn.run import RECIPE, SPLIT, write_json
 from dawson.learn.run import RECORD as RUN_RECORD
-from dawson.learn.run import SPLIT, write_json
 from dawson.recipe import load_recipe, recipe_names, recipe_to_dict
 
 if TYPE_CHECKING:
@@ -133,6 +133,7 @@ def search(
         if tell is not None:
             tell(name, state, known)
 
+    _check_points(tasks, points, recipe)
     todo = [task for task in tasks if result_of(task.folder) is None]
     look()
     try:
@@ -144,6 +145,17 @@ def search(
 
         draw(axes, rows, out / PICTURE)
     return Search(out, axes, rows, tuple(made.notes))
+
+
+def _check_points(tasks: Sequence[Task], points: Sequence[Point], recipe: str | Path) -> None:
+    """Refuse a folder whose run of that name used another recipe: its figures belong to other values."""
+    for task, point in zip(tasks, points, strict=True):
+        stored = task.folder / RECIPE
+        if not stored.exists():
+            continue
+        wanted = json.loads(json.dumps(recipe_to_dict(load_recipe(recipe, point.overrides))))
+        if json.loads(stored.read_text("utf-8")).get("recipe") != wanted:
+            raise UsageError("holds a run of another recipe", file=task.folder, remedy="search into another folder")
 
 
 def rank(rows: Sequence[Row]) -> tuple[Row, ...]:

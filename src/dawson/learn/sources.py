@@ -71,7 +71,7 @@ class Windows:
         anatomy = torch.zeros_like(lesion)
         if one.anatomy is not None:
             anatomy = _padded(torch.from_numpy(np.array(one.anatomy[part])), window)
-        kept = self._subset(one.unit.sequences, rng)
+        kept = self._subset(one.used, rng)
         for channel, sequence in enumerate(Sequence):
             if sequence not in kept:
                 images[channel] = 0

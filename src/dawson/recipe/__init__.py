@@ -2,7 +2,8 @@
 
 A recipe is a TOML file with one table a class of :mod:`dawson.recipe.fields`. Unknown or ill-typed fields are
 errors that name the field. The trained model carries its recipe in its card, and inference prepares scans from
-there: training and inference cannot disagree.
+there. For single volumes training and inference share every step and agree to the last bit; for windows they share the
+code, and training keeps its images in half precision.
 """
 
 from dawson.recipe.fields import (

@@ -29,7 +29,8 @@ class Volume:
     spacing_mm: tuple[float, float, float] = (1.2, 1.2, 1.6)
     """Voxel size along R, A and S: the shape then covers 192 × 192 × 154 mm, a whole brain."""
     percentiles: tuple[float, float] = (0.5, 99.8)
-    """Of the voxels that are not background: they become 0 and 1, what lies beyond is clipped."""
+    """They become 0 and 1, what lies beyond is clipped: the first of the whole view, which holds air too, the
+    second of the head."""
     blur_mm: float = 0.6
     """Standard deviation of the Gaussian that takes noise away; 0 leaves it."""
     sharpening: float = 1.0

@@ -35,7 +35,7 @@ RANGES = {
     "optimizer.reuse": COUNT,
     "optimizer.gradient_clip": AMOUNT,
     "optimizer.averaging": (0.0, 0.999999),
-    "optimizer.seed": AMOUNT,
+    "optimizer.seed": (0.0, 2.0**62),
     "synthesis.healthy": SHARE,
     "synthesis.lesion_centred": SHARE,
     "synthesis.outside_centred": SHARE,
@@ -70,6 +70,8 @@ RANGES = {
     "volume.sharpening": AMOUNT,
     "volume.kernel_mm": POSITIVE,
 }
+LEAST_SIDE = 16  # voxels: small lesions are told by their company within nine
+ANATOMY_CLASSES = 8
 CHOICES = {"optimizer.algorithm": ("adam", "adamw"), "optimizer.schedule": ("cosine", "plateau")}
 
 
@@ -115,6 +117,12 @@ def check_together(recipe: Recipe) -> None:
         raise bad("network.widths", "is empty", "give the channels of each level")
     if len(network.widths) != len(network.convolutions):
         raise bad("network.convolutions", "has another length than network.widths", "give one number a level")
+    levels, least = len(network.widths), max(2 ** len(network.widths), LEAST_SIDE)
+    if min(recipe.input_shape) < least:
+        name = "prepare.window" if volume is None else "volume.shape"
+        raise bad(name, f"has a side of {min(recipe.input_shape)}", f"give at least {least} for {levels} levels")
+    if volume is None and len(recipe.loss.anatomy_weights) != ANATOMY_CLASSES:
+        raise bad("loss.anatomy_weights", f"has {len(recipe.loss.anatomy_weights)} weights", f"give {ANATOMY_CLASSES}")
     for side in recipe.input_shape:
         if side % 2 ** (len(network.widths) - 1):
             name = "prepare.window" if volume is None else "volume.shape"

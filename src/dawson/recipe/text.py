@@ -26,14 +26,18 @@ def load_recipe(recipe: str | Path, overrides: Mapping[str, str] | None = None) 
     if shipped.is_file():
         text = shipped.read_text("utf-8")
     elif Path(recipe).is_file():
-        text = Path(recipe).read_text("utf-8")
+        try:
+            text = Path(recipe).read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "it is no text in UTF-8"
+            raise UsageError(f"the recipe cannot be read ({reason})", file=recipe, remedy="check the file") from error
     else:
         names = " or ".join(recipe_names())
         raise UsageError(f"there is no recipe {str(recipe)!r}", remedy=f"name a TOML file, or {names}")
     try:
         content = tomllib.loads(text)
         for key, value in (overrides or {}).items():
-            _set(content, key, tomllib.loads(f"value = {value}")["value"])
+            _set(content, key, _toml_value(key, value))
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"recipe {str(recipe)!r} is not valid TOML ({error})", remedy="correct it there") from error
     return recipe_from_dict(content)
@@ -84,6 +88,14 @@ def _toml(value: Any) -> str:
     if isinstance(value, list | tuple):
         return "[" + ", ".join(_toml(item) for item in value) + "]"
     return json.dumps(value, ensure_ascii=False)
+
+
+def _toml_value(key: str, text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError as error:
+        remedy = "write words in quotes, numbers as they are, and lists in brackets"
+        raise bad(key, f"is set to {text}, which is no TOML value", remedy) from error
 
 
 def _set(content: dict[str, Any], key: str, value: Any) -> None:
