@@ -33,6 +33,7 @@ VALIDATION = (
     "MSLesSeg P14 (three visits) and P18, Tabriz 104252 and 105074"
 )
 
+CASES = 7
 KEPT = (
     "dice",
     "lesion_f1_any",
@@ -54,8 +55,10 @@ def main() -> None:
     options = parser.parse_args()
     model = load_model(options.model)
     summary = json.loads(options.summary.read_text("utf-8"))
-    if summary["model"]["sha256"] != sha256(model.onnx):
-        raise SystemExit("these figures were measured with another model")
+    if (summary["model"] or {}).get("sha256") != sha256(model.onnx):
+        raise SystemExit("these figures were measured with another model, or of masks")
+    if summary["failed"] or summary["cases"] != CASES or summary["settings"]["rule"] != "any":
+        raise SystemExit(f"a card needs all {CASES} cases, none failed, under the rule 'any'")
     means = {
         name: {
             "dice": round(figures["dice"]["mean"], 3),
@@ -63,6 +66,7 @@ def main() -> None:
             "cases": figures["cases"],
         }
         for name, figures in summary["predictions"].items()
+        if figures["cases"]
     }
     cases = [
         {
