@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import nibabel as nib
 import numpy as np
@@ -11,7 +12,7 @@ from PIL import Image
 
 from dawson.evaluate.charts import draw_charts
 from dawson.evaluate.digest import digest
-from dawson.evaluate.pairs import Pair
+from dawson.evaluate.pairs import Pair, find_pairs
 from dawson.evaluate.pictures import COLOURS, draw_worst
 from dawson.evaluate.run import evaluate, evaluate_pairs
 
@@ -54,6 +55,18 @@ def test_probabilities_and_anatomy_give_the_others(cohort, save_mask):
     assert names == {
         "dice", "recall_by_size", "recall_by_region", "bland_altman", "precision_recall", "froc", "calibration",
     }  # fmt: skip
+
+
+def test_captions_say_where_curves_are_of_fewer_cases(cohort, save_mask):
+    pairs = find_pairs([cohort / "truth"], [cohort / "good"])
+    probability = save_mask(cohort / "p.nii.gz", np.float32(0.9) * blob(LARGE))
+    some = digest(evaluate_pairs([replace(pairs[0], probability=probability), *pairs[1:]]))
+    assert some["curves"]["good"]["cases"] == 1
+    captions = {chart.name: chart.caption for chart in draw_charts(some)}
+    assert "(good: 1 of 3 cases)" in captions["froc"]
+    assert "of 3 cases" not in captions["dice"]
+    all_ = digest(evaluate_pairs([replace(pair, probability=probability) for pair in pairs]))
+    assert all("of 3 cases" not in chart.caption for chart in draw_charts(all_))
 
 
 def test_the_same_evaluation_gives_the_same_bytes(evaluated):

@@ -151,7 +151,7 @@ def test_the_signed_rank_test_is_exact_for_few_pairs(seed, count, shift):
 
 
 @settings(max_examples=60, deadline=None)
-@given(seed=st.integers(0, 2**32 - 1), count=st.integers(26, 80), ties=st.booleans())
+@given(seed=st.integers(0, 2**32 - 1), count=st.integers(60, 90), ties=st.booleans())
 def test_the_signed_rank_test_of_many_pairs_ties_and_zeros(seed, count, ties):
     rng = np.random.default_rng(seed)
     differences = rng.integers(-4, 6, count).astype(np.float64) if ties else rng.normal(0.2, 1.0, count)
@@ -166,10 +166,21 @@ def test_up_to_25_pairs_all_outcomes_are_counted(count, method):
     assert signed_rank(differences) == pytest.approx(expected, rel=1e-9)
 
 
-def test_few_pairs_with_ties_take_the_approximation():
-    differences = np.array([0.1, 0.1, -0.2, 0.3, 0.4, 0.5, 0.0])
-    expected = stats.wilcoxon(differences, method="asymptotic", correction=False).pvalue
-    assert signed_rank(differences) == pytest.approx(expected, rel=1e-9)
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(-4, 5), min_size=1, max_size=11).filter(any))
+def test_few_pairs_with_ties_and_zeros_are_exact(values):
+    """Against every pattern of signs, one by one."""
+    kept = np.array([value for value in values if value], dtype=np.float64)
+    rank = stats.rankdata(np.abs(kept))
+    signs = (np.arange(2 ** len(kept))[:, None] >> np.arange(len(kept))) & 1
+    sums, half = signs @ rank, rank.sum() / 2
+    expected = np.mean(np.abs(sums - half) >= abs(rank[kept > 0].sum() - half))
+    assert signed_rank(np.array(values, dtype=np.float64)) == pytest.approx(expected, rel=1e-9)
+
+
+def test_few_pairs_are_never_significant_by_approximation():
+    assert signed_rank(np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.0])) == pytest.approx(0.0625)
+    assert signed_rank(np.full(5, 0.1)) == pytest.approx(0.0625)
     assert signed_rank(np.zeros(5)) == signed_rank(np.array([])) == 1.0
 
 
@@ -183,6 +194,12 @@ def test_a_comparison_pairs_cases_and_tests_patients():
     assert (result["low"], result["high"]) == (pytest.approx(0.15), pytest.approx(0.3))
     turned = compare(rows_of("dice", second), rows_of("dice", first), patients, column="dice")
     assert (turned["mean_difference"], turned["p"]) == (pytest.approx(-0.2), result["p"])
+
+
+def test_a_single_patient_is_not_tested():
+    result = compare(rows_of("dice", [0.5, 0.7]), rows_of("dice", [0.4, 0.5]), ["a", "a"], column="dice")
+    assert result["mean_difference"] == pytest.approx(0.15)
+    assert (result["p"], result["patients"]) == (None, 1)
 
 
 def test_a_comparison_of_nothing_is_undefined():

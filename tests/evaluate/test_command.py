@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from dawson.cli import main
+from dawson.evaluate import models
 
 from .conftest import LARGE, SHAPE, SMALL, blob
 
@@ -75,6 +76,10 @@ REFUSED = {
     "--truth was not given": ("--prediction", "x"),
     "both given": ("--truth", "x", "--cases", "y", "-o", "z"),
     "need a folder": ("--cases", "y"),
+    "--truth and --inputs were both given": ("--truth", "x", "--prediction", "y", "--inputs", "flair"),
+    "--truth and --set-name were both given": ("--truth", "x", "--prediction", "y", "--set-name", "test"),
+    "--resample and --cases were both given": ("--cases", "y", "-o", "z", "--resample"),
+    "--set-name was given without --split": ("--cases", "y", "-o", "z", "--set-name", "test"),
     "no matching rule": ("--truth", "x", "--prediction", "y", "--rule", "most"),
     "connectivity is 8": ("--truth", "x", "--prediction", "y", "--connectivity", "8"),
     "--label and --threshold": ("--truth", "x", "--prediction", "y", "--label", "2", "--threshold", "0.5"),
@@ -124,6 +129,13 @@ def test_only_cases_of_the_set_are_run(run, table, tmp_path):
     assert code == 2
     assert "b from flair" in err
     assert "a from flair" not in err
+
+
+def test_what_cases_outside_of_the_set_lack_is_not_told(run, table, tmp_path, monkeypatch):
+    given = []
+    monkeypatch.setattr(models, "units_of", lambda cases, _: given.extend(cases) or ((), ()))
+    run("--cases", table, "--split", tmp_path / "split.tsv", "-o", tmp_path / "e")
+    assert [case.patient for case in given] == ["b"]
 
 
 @pytest.mark.realdata

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dawson.errors import InputError
-from dawson.evaluate.masks import onto, same_lattice
+from dawson.evaluate.masks import onto, outside_ml, same_lattice
 from dawson.read.mask import read_anatomy, read_mask, read_probability
 from dawson.study import Grid
 
@@ -94,6 +94,14 @@ def test_anatomy_has_its_names_from_the_table_beside_it(tmp_path, save_mask):
     assert names == {3: "cortex"}
 
 
+@pytest.mark.parametrize("table", ["number\tname\n3\tcortex\n", "index\tname\nthree\tcortex\n", "index\tname\n\xff"])
+def test_a_table_that_names_no_labels_is_refused(tmp_path, save_mask, table):
+    file = save_mask(tmp_path / "anatomy.nii.gz", blob(LARGE) * 3)
+    (tmp_path / "anatomy.tsv").write_bytes(table.encode("latin-1"))
+    with pytest.raises(InputError, match=r"anatomy\.tsv: this is no table of anatomy labels"):
+        read_anatomy(file)
+
+
 def turned(array):
     """The same voxels, stored LAS and with i and k exchanged."""
     affine = AFFINE @ np.array([[0, 0, -1, SHAPE[0] - 1], [0, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1.0]])
@@ -122,3 +130,25 @@ def test_the_same_shape_placed_elsewhere_is_another_grid():
     moved[0, 3] += 1.0
     with pytest.raises(InputError, match="the same size, placed elsewhere"):
         onto(blob(LARGE) > 0, Grid(SHAPE, moved), Grid(SHAPE, AFFINE), allowed=False)
+
+
+def moved(distance):
+    """The grid, moved along its first axis."""
+    affine = AFFINE.copy()
+    affine[0, 3] += distance
+    return Grid(SHAPE, affine)
+
+
+@pytest.mark.parametrize("distance", [500.0, -20.5])
+def test_a_mask_that_lies_nowhere_near_is_refused_not_empty(distance):
+    with pytest.raises(InputError, match="lies nowhere where the truth lies"):
+        onto(blob(LARGE) > 0, moved(distance), Grid(SHAPE, AFFINE), allowed=True)
+
+
+def test_what_lies_outside_of_the_truths_grid_is_measured():
+    mask, grid = blob(LARGE) > 0, Grid(SHAPE, AFFINE)  # x from -2 to -7 mm, a voxel of 2 mm³, 18 voxels in a plane
+    assert outside_ml(mask, moved(0.0), grid) == 0.0
+    assert outside_ml(mask, moved(1.0), grid) == 0.0
+    assert outside_ml(mask, moved(4.4), grid) == pytest.approx(2 * 18 * 2 / 1000)
+    kept = onto(mask, moved(4.4), grid, allowed=True)
+    assert kept.sum() == mask.sum() - 2 * 18

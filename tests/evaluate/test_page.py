@@ -93,6 +93,17 @@ def test_an_evaluation_is_replaced_only_where_asked(evaluated, tmp_path):
     assert not (tmp_path / "e" / "charts" / "froc.png").exists()
 
 
+def test_a_picture_of_ones_own_is_never_deleted(evaluated, tmp_path):
+    write_evaluation(evaluated, tmp_path / "e")
+    (tmp_path / "e" / "charts" / "mine.png").write_bytes(b"mine")
+    write_evaluation(evaluated, tmp_path / "e", overwrite=True)
+    assert (tmp_path / "e" / "charts" / "mine.png").read_bytes() == b"mine"
+    (tmp_path / "f" / "charts").mkdir(parents=True)
+    (tmp_path / "f" / "charts" / "froc.png").write_bytes(b"mine")  # no evaluation is here
+    write_evaluation(evaluated, tmp_path / "f", overwrite=True)
+    assert (tmp_path / "f" / "charts" / "froc.png").read_bytes() == b"mine"
+
+
 def test_a_failure_while_writing_leaves_nothing(evaluated, tmp_path, monkeypatch):
     def full(file, content):
         if file.name == "metrics.csv":

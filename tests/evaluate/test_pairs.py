@@ -21,6 +21,9 @@ NAMES = {
     "sub-01_ses-2/lesions.nii.gz": "sub-01_ses-2",
     "derivatives/seg/sub-7/anat/sub-7_label-L_dseg.nii.gz": "sub-7",
     "case07_rater1.nii.gz": "case07",
+    "P1_label-lesion.nii.gz": "P1",
+    "P1_label-L.nii.gz": "P1",
+    "P3_brain_lesions.nii.gz": "P3",
 }
 
 
@@ -40,6 +43,12 @@ PATIENTS = {
     "case07": "case07",
     "tim": "tim",
     "T1": "T1",
+    "patient1": "patient1",
+    "subject12": "subject12",
+    "pat3": "pat3",
+    "client7": "client7",
+    "cohort5": "cohort5",
+    "adam1": "adam1",
 }
 
 
@@ -120,6 +129,53 @@ def test_scans_beside_masks_are_not_taken_for_masks(tmp_path, save_mask):
     save_mask(tmp_path / "b" / "case1.nii.gz", blob(LARGE))
     (pair,) = find_pairs([tmp_path / "a"], [tmp_path / "b"])
     assert pair.truths[0].name == "lesion.nii.gz"
+
+
+def test_every_case_of_a_folder_counts_however_its_mask_is_called(tmp_path, save_mask):
+    for name in ("P1_lesion", "P2_mask", "P3_brain_lesions", "P4_label-WMH", "P5", "P1_PD", "P2_brain", "P1_FLAIR"):
+        save_mask(tmp_path / "a" / f"{name}.nii.gz", blob(LARGE))
+    for case in ("P1", "P2", "P3", "P4", "P5"):
+        save_mask(tmp_path / "b" / f"{case}_seg.nii.gz", blob(LARGE))
+    skipped = []
+    pairs = find_pairs([tmp_path / "a"], [tmp_path / "b"], skipped=skipped)
+    assert [pair.case for pair in pairs] == ["P1", "P2", "P3", "P4", "P5"]
+    (line,) = skipped
+    assert "3 NIfTI files were not taken" in line
+    assert "P1_FLAIR.nii.gz, P1_PD.nii.gz, P2_brain.nii.gz" in line
+
+
+def test_scans_of_any_name_beside_the_mask_of_a_case_are_told_not_taken(tmp_path, save_mask):
+    for name in ("PD", "gado", "lesion"):
+        save_mask(tmp_path / "a" / "case1" / f"{name}.nii.gz", blob(LARGE))
+    save_mask(tmp_path / "b" / "case1.nii.gz", blob(LARGE))
+    skipped = []
+    (pair,) = find_pairs([tmp_path / "a"], [tmp_path / "b"], skipped=skipped)
+    assert pair.truths[0].name == "lesion.nii.gz"
+    assert "PD.nii.gz, gado.nii.gz" in skipped[0]
+
+
+@pytest.mark.parametrize("suffix", ["label-lesion", "label-L", "label-WMH", "label-lesion_desc-manual", "label-L_dseg"])
+def test_bids_lesion_labels_with_and_without_suffix(tmp_path, save_mask, suffix):
+    save_mask(tmp_path / "a" / f"P1_{suffix}.nii.gz", blob(LARGE))
+    save_mask(tmp_path / "a" / "P1_label-brain_mask.nii.gz", blob(LARGE))
+    (pair,) = find_pairs([tmp_path / "a"], [tmp_path / "a"], names=["itself"])
+    assert pair.truths[0].name == f"P1_{suffix}.nii.gz"
+
+
+@pytest.mark.parametrize(
+    ("second", "told"), [("sub-02/ses-1", "sub-01 and sub-02"), ("sub-01/ses-2", "ses-1 and ses-2"), ("x/ses-1", None)]
+)
+@pytest.mark.parametrize("folders", [True, False])
+def test_lone_files_tell_who_they_are_by_their_whole_path(tmp_path, save_mask, second, told, folders):
+    paths = [tmp_path / "a" / "sub-01" / "ses-1", tmp_path / "b" / second]
+    files = [save_mask(path / "lesions.nii.gz", blob(LARGE)) for path in paths]
+    truth, other = paths if folders else files
+    if told is None:
+        (pair,) = find_pairs([truth], [other])
+        assert folders or (pair.case, pair.patient) == ("sub-01_ses-1", "sub-01")
+    else:
+        with pytest.raises(InputError, match=told):
+            find_pairs([truth], [other])
 
 
 def test_time_points_named_like_sequences_are_masks_where_nothing_is_named_better(tmp_path, save_mask):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import nibabel as nib
@@ -13,8 +13,10 @@ import pytest
 
 from dawson.errors import InputError, UsageError
 from dawson.evaluate import models
+from dawson.evaluate.charts import draw_charts
 from dawson.evaluate.digest import digest
 from dawson.evaluate.evaluation import Reading
+from dawson.evaluate.page import evaluation_page
 from dawson.evaluate.pairs import find_pairs
 from dawson.evaluate.run import evaluate, evaluate_pairs
 from dawson.evaluate.settings import Settings
@@ -79,6 +81,83 @@ def test_other_grids_are_resampled_where_asked(cohort, save_mask):
         evaluate(truth, cohort / "fine.nii.gz")
 
 
+def test_what_resampling_loses_is_told(cohort, save_mask):
+    moved = AFFINE.copy()
+    moved[0, 3] += 4.4
+    other = save_mask(cohort / "moved.nii.gz", blob(LARGE), affine=moved)
+    evaluation = evaluate(cohort / "truth" / "P01_T1_mask.nii.gz", other, resample=True)
+    summary = digest(evaluation)
+    (row,) = evaluation.rows
+    assert row.outside_ml == summary["rows"][0]["outside_ml"] == pytest.approx(0.072)
+    for text in (text_report(evaluation, summary), evaluation_page(summary, [], [])):
+        assert "1 of 1 prediction lay on another grid and was resampled" in text
+        assert "P01_T1, moved: 0.072 ml that it marks lie outside" in text
+    assert metrics_csv(evaluation).splitlines()[1].split(",")[4:6] == ["1", "0.072"]
+    far = save_mask(cohort / "far.nii.gz", blob(LARGE), affine=AFFINE + 500 * (np.arange(16) == 3).reshape(4, 4))
+    with pytest.raises(InputError, match="lies nowhere where the truth lies"):
+        evaluate(cohort / "truth" / "P01_T1_mask.nii.gz", far, resample=True)
+
+
+def test_what_is_no_mask_is_told(cohort, save_mask):
+    save_mask(cohort / "good" / "P02_brain.nii.gz", blob(LARGE))
+    evaluation = evaluate(cohort / "truth", cohort / "good")
+    assert "1 NIfTI file was not taken for lesion masks, by name: P02_brain.nii.gz" in evaluation.skipped[0]
+    assert evaluation.skipped[0] in text_report(evaluation, digest(evaluation))
+
+
+def test_rules_are_those_of_the_evaluation(cohort):
+    rules = digest(evaluate(cohort / "truth", cohort / "good", settings=Settings(rule="msseg")))["rules"]
+    assert "6-connected lesions of more than 3 mm³" in rules
+    assert "26-connected" not in rules
+    assert "any false voxel on a lesion-free truth makes its Dice 0" in rules
+
+
+def test_a_mean_of_fewer_cases_says_so(cohort):
+    evaluation = evaluate(cohort / "truth", cohort / "bad")
+    summary = digest(evaluation)
+    report = text_report(evaluation, summary)
+    (volume,) = [line for line in report.splitlines() if line.startswith("volume error")]
+    (recall,) = [line for line in report.splitlines() if line.startswith("Dice")]
+    assert volume.endswith("(n=2)")
+    assert "(n=" not in recall
+    assert "(n=2)" in evaluation_page(summary, [], [])
+
+
+@pytest.mark.parametrize("where", ["opening", "load"])
+def test_the_page_says_how_many_cases_a_mean_is_of(evaluated, where):
+    summary = digest(evaluated)
+    method = summary["predictions"]["good"]
+    part = method if where == "opening" else method["by_load"]["<5 ml"]
+    assert "(n=1)" not in evaluation_page(summary, [], [])
+    part["dice"] = {**part["dice"], "n": 1}
+    text = evaluation_page(summary, [], [])
+    assert ("(n=1)" in text.split("</header>")[0]) is (where == "opening")
+    assert ("(n=1)" in text.split("By lesion load")[1]) is (where == "load")
+
+
+def test_two_raters_have_no_majority(cohort, save_mask):
+    for number, mask in enumerate((blob(LARGE, SMALL), blob(LARGE)), start=1):
+        save_mask(cohort / f"rater{number}" / "P05.nii.gz", mask)
+    evaluation = evaluate([cohort / "rater1", cohort / "rater2"], cohort / "rater1")
+    summary = digest(evaluation)
+    report = text_report(evaluation, summary)
+    assert "the truth is what both marked" in report
+    assert "majority" not in report + evaluation_page(summary, [], [])
+    (dice, *_) = draw_charts(summary)
+    assert "rater against rater; the points are against what both raters marked" in dice.caption
+
+
+def test_anatomy_is_checked_with_everything_else(cohort, save_mask, monkeypatch):
+    monkeypatch.setattr(sys.modules["dawson.evaluate.run"], "measure_case", lambda *a, **k: pytest.fail("measured"))
+    anatomy = save_mask(cohort / "anatomy.nii.gz", blob(LARGE))
+    (cohort / "anatomy.tsv").write_text("a\tb\n1\t2\n")
+    save_mask(cohort / "good" / "P02_seg.nii.gz", blob(LARGE) + 2 * blob(SMALL))
+    pairs = [replace(pair, anatomy=anatomy) for pair in find_pairs([cohort / "truth"], [cohort / "good"])]
+    with pytest.raises(InputError, match="2 problems") as caught:
+        evaluate_pairs(pairs)
+    assert "no table of anatomy labels" in str(caught.value)
+
+
 def test_probabilities_are_cut_and_give_curves(cohort, save_mask):
     probability = np.float32(0.9) * blob(LARGE) + np.float32(0.2) * blob(SMALL)
     file = save_mask(cohort / "p.nii.gz", probability)
@@ -100,6 +179,14 @@ def test_labels_are_picked_and_a_label_that_is_nowhere_is_a_problem(cohort, save
     assert row.metrics.values["dice"] == 1.0
     with pytest.raises(InputError, match="prediction map: none of its 1 masks holds the label"):
         evaluate(truth, cohort / "map.nii.gz", label=5)
+
+
+def test_a_label_of_a_map_of_many_is_found(cohort, save_mask):
+    labels = blob(LARGE, SMALL) * 99
+    labels[0, 0, :12] = np.arange(1, 13)
+    truth = cohort / "truth" / "P01_T1_mask.nii.gz"
+    (row,) = evaluate(truth, save_mask(cohort / "map.nii.gz", labels), label=99).rows
+    assert row.metrics.values["dice"] == 1.0
 
 
 def test_several_raters_the_majority_is_the_truth(cohort, save_mask):
@@ -130,7 +217,7 @@ def test_the_digest_groups_by_patient_and_keeps_lesion_free_cases(evaluated):
 def test_tables_hold_every_row(evaluated):
     metrics = metrics_csv(evaluated).splitlines()
     assert len(metrics) == 1 + 6
-    assert metrics[1].startswith("P01_T1,P01,good,,0,1,1,")
+    assert metrics[1].startswith("P01_T1,P01,good,,0,0,1,1,")
     lesions = lesions_csv(evaluated).splitlines()
     assert sum(",truth," in line for line in lesions) == 2 * 3
     assert sum(",predicted," in line for line in lesions) == 4 + 3

@@ -14,9 +14,9 @@ from dawson.terminal import EXIT_CODES, FAILED
 
 if TYPE_CHECKING:
     from dawson.evaluate.evaluation import Evaluation
-    from dawson.evaluate.models import Unit
     from dawson.evaluate.run import Progress
     from dawson.evaluate.settings import Settings
+    from dawson.learn.cases import Case
 
 RULES = ("any", "iou-0.1", "msseg")
 
@@ -74,13 +74,16 @@ def _evaluate(
         typer.Option("--model", metavar="DIR", help="Model folder; the shipped model where left out."),
     ] = None,
     inputs: Annotated[
-        str, typer.Option("--inputs", metavar="LIST", help="Sequences to give the model, such as flair,t1+t2,all.")
-    ] = "all",
+        str | None,
+        typer.Option("--inputs", metavar="LIST", help="Sequences to give the model, such as flair,t1+t2; or all."),
+    ] = None,
     split: Annotated[
         Path | None,
         typer.Option("--split", metavar="FILE", help="A split.tsv; only cases of one of its sets are used."),
     ] = None,
-    set_name: Annotated[str, typer.Option("--set-name", metavar="SET", help="Which set of the split.")] = "test",
+    set_name: Annotated[
+        str | None, typer.Option("--set-name", metavar="SET", help="Which set of the split; test where left out.")
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="OUT", help="Folder for tables, charts and page.")
     ] = None,
@@ -120,7 +123,8 @@ def _evaluate(
     )
     masks = {"--truth": truth, "--prediction": prediction, "--probability": probability, "--name": name}
     of_masks = {**masks, "--threshold": threshold, "--label": label, "--truth-label": truth_label}
-    of_model = {"--cases": cases, "--model": model, "--split": split}
+    of_masks["--resample"] = resample or None
+    of_model = {"--cases": cases, "--model": model, "--inputs": inputs, "--split": split, "--set-name": set_name}
     _check_kind(of_masks, of_model, output)
     if output is not None:
         given = (*(truth or ()), *(prediction or ()), *(probability or ()))
@@ -134,6 +138,7 @@ def _evaluate(
             reading = Reading(
                 label=label, truth_label=label if truth_label is None else truth_label, threshold=threshold
             )
+            left: list[str] = []
             pairs = find_pairs(
                 truth or (),
                 prediction or (),
@@ -141,12 +146,15 @@ def _evaluate(
                 probabilities=probability or (),
                 are_probabilities=threshold is not None,
                 resample=resample,
+                skipped=left,
             )
             evaluation = evaluate_pairs(
-                pairs, settings=settings, reading=reading, workers=default_workers(), progress=progress
+                pairs, settings=settings, reading=reading, skipped=left, workers=default_workers(), progress=progress
             )
         else:
-            evaluation = _run_model(cases, inputs, split, set_name, output or Path(), model, settings, progress)
+            evaluation = _run_model(
+                cases, inputs or "all", split, set_name or "test", output or Path(), model, settings, progress
+            )
         if output is not None:
             progress("write", 0, 1)
             summary = write_evaluation(evaluation, output, overwrite=overwrite)
@@ -206,6 +214,8 @@ def _check_kind(of_masks: Mapping[str, object], of_model: Mapping[str, object], 
                 "there is nothing to evaluate",
                 remedy="give --truth and --prediction, or --cases to run a model on",
             )
+        if of_model["--set-name"] is not None and of_model["--split"] is None:
+            raise UsageError("--set-name was given without --split", remedy="name the split.tsv too")
         if output is None:
             raise UsageError("a model's results need a folder", remedy="name one with -o")
     elif not (of_masks["--truth"] and of_masks["--prediction"]):
@@ -228,9 +238,8 @@ def _run_model(
     from dawson.learn.cases import find_cases  # noqa: PLC0415
 
     subsets = [subset.strip() for subset in inputs.split(",") if subset.strip()]
-    units, skipped = units_of(find_cases(cases), subsets)
-    if split is not None:
-        units = _of_set(units, split, set_name)
+    found = find_cases(cases)
+    units, skipped = units_of(found if split is None else _of_set(found, split, set_name), subsets)
     return evaluate_model(
         units,
         output,
@@ -242,12 +251,12 @@ def _run_model(
     )
 
 
-def _of_set(units: tuple[Unit, ...], split: Path, set_name: str) -> tuple[Unit, ...]:
-    """The units whose patients are in one set of a split; patients are never divided between sets."""
+def _of_set(cases: tuple[Case, ...], split: Path, set_name: str) -> tuple[Case, ...]:
+    """The cases whose patients are in one set of a split; patients are never divided between sets."""
     from dawson.evaluate.splits import patients_of  # noqa: PLC0415
 
     patients = patients_of(split, set_name)
-    chosen = tuple(unit for unit in units if unit.case.patient in patients)
+    chosen = tuple(case for case in cases if case.patient in patients)
     if not chosen:
         raise UsageError(
             f"no case belongs to a patient of the set {set_name!r}",

@@ -34,6 +34,7 @@ SIZE_LABELS = {"lt10": "< 10", "10_100": "10-100", "100_1000": "100-1000", "gt10
 LEAST_FOR_BOX = 5  # cases: a box of fewer would pretend to know their quartiles
 MOST_LINKED = 60  # cases joined by lines from prediction to prediction
 MOST_PANELS = 6
+CURVES = ("precision_recall", "froc", "calibration")
 
 
 def draw_charts(summary: Summary) -> list[Chart]:
@@ -43,8 +44,21 @@ def draw_charts(summary: Summary) -> list[Chart]:
         for name, (title, caption, draw) in _CHARTS.items():
             figure = draw(summary)
             if figure is not None:
-                charts.append(Chart(name, title, caption, to_png(figure)))
+                charts.append(Chart(name, title, caption + _further(name, summary), to_png(figure)))
     return charts
+
+
+def _further(name: str, summary: Summary) -> str:
+    """What a caption must add about this evaluation."""
+    raters = summary["raters"]
+    if name == "dice" and raters is not None:
+        truth = "what both raters marked" if raters["raters"] == 2 else "the majority of the raters"
+        return f" The dashed line is rater against rater; the points are against {truth}, which is easier to reach."
+    if name not in CURVES:
+        return ""
+    cases = {one: (curves["cases"], summary["predictions"][one]["cases"]) for one, curves in summary["curves"].items()}
+    fewer = [f"{one}: {held} of {count} cases" for one, (held, count) in cases.items() if held < count]
+    return f" Only cases with probabilities count ({'; '.join(fewer)})." if fewer else ""
 
 
 def _by_prediction(summary: Summary) -> Figure | None:
@@ -226,3 +240,6 @@ _CHARTS: dict[str, tuple[str, str, Callable[[Summary], Figure | None]]] = {
     ),
     "calibration": ("Calibration", COHORT["calibration"], calibration),
 }
+
+CHART_NAMES = tuple(_CHARTS)
+"""Every chart that :func:`draw_charts` may draw."""

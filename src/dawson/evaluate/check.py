@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence as Several
 from pathlib import Path
 
-import numpy as np
-
 from dawson.errors import InputError
 from dawson.evaluate.evaluation import Reading
-from dawson.evaluate.masks import other_grid, same_lattice, told
+from dawson.evaluate.masks import check_grid, told
 from dawson.evaluate.pairs import Pair
-from dawson.read.mask import read_mask, read_probability
+from dawson.read.mask import read_anatomy, read_mask, read_probability
 from dawson.study import Grid
 
 
@@ -27,18 +25,18 @@ def check_case(task: tuple[Several[Pair], Reading]) -> tuple[list[str], dict[str
         try:
             found = read_mask(file, label=label)
             if label is not None:
-                held[side] = held.get(side, False) or bool(np.isclose(found.values, label).any())
+                held[side] = held.get(side, False) or bool(found.mask.any())
             if truth_grid is None:
                 truth_grid = found.grid
-            _same(found.grid, truth_grid, resample, file)
+            check_grid(found.grid, truth_grid, allowed=resample, file=file)
         except InputError as error:
             problems.append(told(error))
 
-    def look_at_map(file: Path, resample: bool) -> None:
+    def look_at_map(file: Path, resample: bool, *, anatomy: bool = False) -> None:
         try:
-            _, grid, _ = read_probability(file)
+            grid = read_anatomy(file)[1] if anatomy else read_probability(file)[1]
             if truth_grid is not None:
-                _same(grid, truth_grid, resample, file)
+                check_grid(grid, truth_grid, allowed=resample, file=file)
         except InputError as error:
             problems.append(told(error))
 
@@ -51,9 +49,6 @@ def check_case(task: tuple[Several[Pair], Reading]) -> tuple[list[str], dict[str
             look(pair.prediction, f"prediction {pair.method}", reading.label, pair.resample)
         if pair.probability is not None:
             look_at_map(pair.probability, pair.resample)
+        if pair.anatomy is not None:
+            look_at_map(pair.anatomy, pair.resample, anatomy=True)
     return problems, held
-
-
-def _same(grid: Grid, truth: Grid, resample: bool, file: Path) -> None:
-    if not resample and not same_lattice(grid, truth):
-        raise InputError(other_grid(grid, truth), remedy="give masks on one grid, or add --resample", file=file)

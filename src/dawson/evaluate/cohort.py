@@ -81,8 +81,8 @@ def compare(
     Returns:
         ``mean_difference`` (first - second) over cases, ``low`` and ``high`` (95 % bootstrap interval by
         patient), ``p`` (two-sided Wilcoxon signed-rank test on the patients' mean differences: visits of one
-        patient are not independent, and the test takes its pairs to be), ``n`` cases and ``patients``. All but
-        the counts are None where no case has both.
+        patient are not independent, and the test takes its pairs to be; None for a single patient), ``n`` cases
+        and ``patients``. All but the counts are None where no case has both.
 
     Raises:
         UsageError: rows or patients of different number, or rows that lack the column.
@@ -102,7 +102,7 @@ def compare(
         "mean_difference": float(difference.mean()),
         "low": low,
         "high": high,
-        "p": signed_rank(by_patient),
+        "p": signed_rank(by_patient) if len(by_patient) > 1 else None,
         "n": len(kept),
         "patients": len(by_patient),
     }

@@ -87,14 +87,15 @@ def _found(rule: str) -> str:
     )
 
 
-def _cut(rule: str, settings: Settings) -> str:
+def cut_in_words(rule: str, settings: Settings) -> str:
+    """Which components count as lesions under a rule."""
     if rule == MSSEG:
         return "6-connected lesions of more than 3 mm³ in both masks; Commowick et al. 2018, animaSegPerfAnalyzer"
     return f"{settings.connectivity}-connected lesions of at least {settings.minimum_mm3:g} mm³ in both masks"
 
 
 def _under(rule: str, settings: Settings) -> dict[str, str]:
-    name, how = suffix_of(rule), f"{_found(rule)} ({_cut(rule, settings)})"
+    name, how = suffix_of(rule), f"{_found(rule)} ({cut_in_words(rule, settings)})"
     return {
         f"lesion_recall_{name}": f"Share of the truth's lesions found under the rule {rule}: {how}; 0 to 1; both "
         "without lesions: 1, only the truth without: undefined.",
@@ -107,7 +108,7 @@ def _under(rule: str, settings: Settings) -> dict[str, str]:
 
 def _counts(settings: Settings) -> dict[str, str]:
     rule = settings.rule
-    cut = _cut(rule, settings)
+    cut = cut_in_words(rule, settings)
     texts = {
         "truth_lesions": f"Number of lesions of the truth ({cut}).",
         "predicted_lesions": f"Number of predicted lesions ({cut}).",

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from dawson.evaluate.cohort import compare, load_group, recall_by_region, summarise_cohort
-from dawson.evaluate.columns import SIZES, columns_of, definitions_of
+from dawson.evaluate.columns import SIZES, columns_of, cut_in_words, definitions_of
 from dawson.evaluate.evaluation import Evaluation, Row
 from dawson.evaluate.settings import Settings, suffix_of
 from dawson.write.summary import NOTICE, versions
@@ -37,9 +37,9 @@ COHORT = {
     "froc": "Share of the truth's lesions found against false-positive lesions a case, as the threshold falls "
     "(free-response ROC); lesion-free cases count.",
     "raters": "Agreement of the raters with one another, mean over pairs of raters: what can be asked of a program at "
-    "most. The truth is the majority of the raters.",
+    "most. The truth is what more than half of the raters marked (of two raters: what both marked).",
     "against_raters": "Mean Dice and lesion F1 of the prediction against each single rater, to be held against the "
-    "raters' agreement; figures against the majority are higher for men and machines alike.",
+    "raters' agreement; figures against what most of them marked are higher for men and machines alike.",
 }
 """One sentence for each figure of the cohort, printed beside it."""
 
@@ -59,10 +59,10 @@ def rules_in_words(evaluation: Evaluation) -> str:
     if evaluation.reading.threshold is not None:
         cut = f" Predictions are probabilities cut at {evaluation.reading.threshold:g}."
     return (
-        f"Lesions are {settings.connectivity}-connected and of at least {settings.minimum_mm3:g} mm³ (smaller ones are "
-        f"left out of lesion-wise figures on both sides, not of voxel-wise ones); a lesion is found under the rule "
-        f"'{settings.rule}'. A case without lesions is never dropped: both masks empty count as 1, a false positive "
-        f"there as 0.{cut}"
+        f"A lesion is found under the rule '{settings.rule}', with {cut_in_words(settings.rule, settings)} (smaller "
+        "ones are left out of lesion-wise figures, not of voxel-wise ones). A case without lesions is never dropped: "
+        "both masks empty count as 1; any false voxel on a lesion-free truth makes its Dice 0, a false lesion of at "
+        f"least the minimum size its lesion F1 0, and distances and per cent differences are undefined there.{cut}"
     )
 
 
@@ -92,6 +92,7 @@ def digest(evaluation: Evaluation) -> dict[str, Any]:
                 "precision_recall": curves.precision_recall(),
                 "calibration": curves.calibration(),
                 "froc": curves.froc(),
+                "cases": curves.cases,
             }
             for name, curves in evaluation.curves.items()
         },
@@ -190,6 +191,7 @@ def _row(row: Row) -> dict[str, Any]:
         "prediction": pair.method,
         "inputs": "+".join(pair.inputs) or None,
         "resampled": row.resampled,
+        "outside_ml": row.outside_ml,
         "sha256": dict(row.sha256),
         "values": dict(row.metrics.values),
         "against_raters": row.against_raters,

@@ -38,13 +38,15 @@ class Row:
 
     ``against_raters``: mean Dice and lesion F1 against each single rater, where there are several; to be held
     against what the raters reach among themselves. ``resampled``: the prediction was brought to the truth's
-    grid. ``sha256`` of the files by what they are.
+    grid, and ``outside_ml`` of what it marks lie outside of that grid, where no figure counts them. ``sha256``
+    of the files by what they are.
     """
 
     pair: Pair
     metrics: CaseMetrics
     against_raters: Mapping[str, float] | None = None
     resampled: bool = False
+    outside_ml: float = 0.0
     sha256: Mapping[str, str] = field(default_factory=dict)
 
 

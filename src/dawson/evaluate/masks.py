@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dawson.errors import InputError, UsageError
 from dawson.prepare.grid import canonical_grid, reorient, resample
-from dawson.study import Grid
+from dawson.study import Grid, Mask
 
 SAME_GRID_MM = 0.05
 """Corners of two grids that lie closer than this are the same: programs round the numbers of a header."""
@@ -30,16 +30,56 @@ def onto(array: NDArray[Any], source: Grid, target: Grid, *, allowed: bool, file
     Turning changes no value. Resampling must be ``allowed``; labels and masks take the nearest voxel's
     value, float32 is interpolated linearly.
 
-    Raises :class:`InputError` where the grids differ and resampling is not allowed.
+    Raises :class:`InputError` where the grids differ and resampling is not allowed, or they share no place.
     """
     if source.same_as(target, tolerance=SAME_GRID_MM):
         return array
     if same_lattice(source, target):
         turned = reorient(array, source, canonical_grid(source))
         return reorient(turned, canonical_grid(target), target)
-    if not allowed:
-        raise InputError(other_grid(source, target), remedy="give masks on one grid, or add --resample", file=file)
+    check_grid(source, target, allowed=allowed, file=file)
     return resample(array, source, target, interpolation="linear" if array.dtype == np.float32 else "nearest")
+
+
+def check_grid(grid: Grid, truth: Grid, *, allowed: bool, file: Path | None = None) -> None:
+    """Refuse a file on another grid than its truth's, unless resampling is ``allowed`` and the two overlap.
+
+    Raises:
+        InputError: as said.
+    """
+    if same_lattice(grid, truth):
+        return
+    if not allowed:
+        raise InputError(other_grid(grid, truth), remedy="give masks on one grid, or add --resample", file=file)
+    if not _overlap(grid, truth):
+        raise InputError(
+            "it lies nowhere where the truth lies, so that resampling would leave nothing of it",
+            remedy="register it to the truth's scan, or mend its header",
+            file=file,
+        )
+
+
+def outside_ml(mask: Mask, source: Grid, target: Grid) -> float:
+    """Volume of a mask (i, j, k bool on ``source``) whose voxel centres lie outside of ``target``, in ml.
+
+    Nothing can be found there, and nothing be wrong: no figure counts it.
+    """
+    if same_lattice(source, target):
+        return 0.0
+    index = target.to_index(source.to_world(np.argwhere(mask).astype(np.float64)))
+    beyond = ((index < -0.5) | (index > np.array(target.shape) - 0.5)).any(axis=1)
+    return float(np.count_nonzero(beyond)) * source.voxel_volume / 1000.0
+
+
+def _overlap(first: Grid, second: Grid) -> bool:
+    """Whether two grids share any place, by the boxes around either along the axes of the other."""
+    for one, two in ((first, second), (second, first)):
+        faces = [(-0.5, n - 0.5) for n in one.shape]
+        corners = np.array(np.meshgrid(*faces, indexing="ij")).reshape(3, -1).T
+        index = two.to_index(one.to_world(corners))
+        if (index.max(axis=0) <= -0.5).any() or (index.min(axis=0) >= np.array(two.shape) - 0.5).any():
+            return False
+    return True
 
 
 def other_grid(grid: Grid, truth: Grid) -> str:

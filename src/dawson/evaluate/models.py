@@ -17,7 +17,8 @@ from urllib.parse import quote
 from dawson.errors import InputError, UsageError
 from dawson.evaluate.evaluation import Evaluation
 from dawson.evaluate.masks import refusal, told
-from dawson.evaluate.pairs import OWN_ANATOMY, OWN_MASK, OWN_PROBABILITY, OWN_SUMMARY, Pair
+from dawson.evaluate.names import OWN_MASK
+from dawson.evaluate.pairs import OWN_ANATOMY, OWN_PROBABILITY, OWN_SUMMARY, Pair
 from dawson.evaluate.run import Progress, evaluate_pairs
 from dawson.evaluate.settings import Settings
 from dawson.network.model import Model, load_model, sha256

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping
 from pathlib import Path
 
 from dawson.read.names import tell_sequence
@@ -53,10 +52,13 @@ def mask_files(folder: Path, *, probability: bool = False) -> tuple[list[Path], 
             best, key = by_folder[file.parent], key_of(case_name(file, folder))
             best[key] = min(rank, best.get(key, rank))
     worst_allowed = PLAIN if any(rank is not None and rank <= PLAIN for rank in ranks.values()) else BY_SCAN
+    whole = {file.parent for file, rank in ranks.items() if rank is not None and rank < PLAIN and tells_nothing(file)}
     taken, left = [], []
     for file, rank in ranks.items():
         best, key = by_folder[file.parent], key_of(case_name(file, folder))
-        beside = rank == PLAIN and _continues(file, key, best, ranks)
+        # A word of its own, but beside the mask of its own case: PD.nii.gz with lesion.nii.gz, P1_PD with P1_lesion.
+        continues = any(other < PLAIN and key.startswith(f"{case}_") for case, other in best.items())
+        beside = rank == PLAIN and (continues or file.parent in whole)
         if rank is not None and rank == best[key] and rank <= worst_allowed and not beside:
             taken.append(file)
         elif not (file.name in OWN_FURTHER and file.with_name(OWN_MASK) in ranks):
@@ -188,14 +190,6 @@ def _rank(file: Path, *, probability: bool) -> int | None:
 def _is_image(file: Path, folder: Path) -> bool:
     hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
     return not hidden and file.name.lower().endswith(ENDINGS) and file.is_file()
-
-
-def _continues(file: Path, key: str, best: Mapping[str, int], ranks: Mapping[Path, int | None]) -> bool:
-    """Whether a file without any word of masks lies beside the mask of its own case."""
-    if any(rank < PLAIN and key.startswith(f"{case}_") for case, rank in best.items()):
-        return True
-    masks = [other for other, rank in ranks.items() if rank is not None and rank < PLAIN]
-    return any(other.parent == file.parent and tells_nothing(other) for other in masks)
 
 
 def _bids_entities(file: Path, root: Path) -> list[str]:

@@ -67,9 +67,9 @@ def write_evaluation(evaluation: Evaluation, out: Path | str, *, overwrite: bool
     Raises:
         UsageError: the folder cannot be used (see :func:`check_evaluation_output`), or writing failed.
     """
-    from dawson.evaluate.charts import draw_charts  # noqa: PLC0415 (matplotlib, only where something is drawn)
+    from dawson.evaluate.charts import CHART_NAMES, draw_charts  # noqa: PLC0415 (matplotlib, only where something is drawn)
     from dawson.evaluate.page import evaluation_page  # noqa: PLC0415
-    from dawson.evaluate.pictures import draw_worst  # noqa: PLC0415
+    from dawson.evaluate.pictures import WORST, draw_worst  # noqa: PLC0415
 
     out = check_evaluation_output(out, overwrite=overwrite)
     summary = digest(evaluation)
@@ -83,10 +83,12 @@ def write_evaluation(evaluation: Evaluation, out: Path | str, *, overwrite: bool
         content[SUMMARY] = to_json(summary).encode()  # last: it vouches for the others
         for name, data in content.items():
             save(folder / name, data)
+        earlier = (out / SUMMARY).is_file() or (out / PAGE).is_file()  # a summary of anything else was refused
         (out / SUMMARY).unlink(missing_ok=True)
         (out / CHARTS).mkdir(exist_ok=True)
-        for old in (out / CHARTS).glob("*.png"):
-            old.unlink()
+        if earlier:  # its charts, but no picture that somebody put beside them
+            for chart in (*CHART_NAMES, *(f"worst_{number}" for number in range(1, WORST + 1))):
+                (out / CHARTS / f"{chart}.png").unlink(missing_ok=True)
         publish(folder, out, list(content))
     return summary
 

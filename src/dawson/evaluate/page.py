@@ -15,7 +15,7 @@ from typing import Any
 from dawson.evaluate.digest import LOADS, headline
 from dawson.evaluate.settings import Settings
 from dawson.evaluate.style import Chart
-from dawson.evaluate.table import case_table, cohort_table, comparison_table, head, interval, places
+from dawson.evaluate.table import case_table, cohort_table, comparison_table, head, interval, places, resampled_lines
 
 Summary = Mapping[str, Any]
 
@@ -92,7 +92,9 @@ def _opening(summary: Summary, settings: Settings) -> str:
     told = []
     for name, method in summary["predictions"].items():
         if method["cases"]:
-            figures = ", ".join(f"{head(c)} {interval(method[c], digits=places(c))}" for c in columns)
+            figures = ", ".join(
+                f"{head(c)} {interval(method[c], digits=places(c), of=method['cases'])}" for c in columns
+            )
             told.append(
                 f"<li><strong>{escape(name)}</strong>: {escape(figures)} ({_count(method['cases'], 'case')})</li>"
             )
@@ -161,7 +163,7 @@ def _by_load(summary: Summary, settings: Settings) -> str:
         for load in LOADS:
             part = method.get("by_load", {}).get(load)
             if part is not None:
-                figures = [interval(part[column], digits=places(column)) for column in columns]
+                figures = [interval(part[column], digits=places(column), of=part["cases"]) for column in columns]
                 rows.append([name, load, str(part["cases"]), *figures])
     volumes = [["prediction", "Pearson r", "Spearman rho", "bias ml", "limits ml", "lesion-free cases", "false there"]]
     for name, method in summary["predictions"].items():
@@ -194,10 +196,15 @@ def _cases(summary: Summary, settings: Settings) -> str:
 
 
 def _left_out(summary: Summary) -> str:
-    lines = [*summary["failed"], *summary["skipped"]]
-    if not lines:
-        return ""
-    return _section("Not evaluated", f"<ul>{''.join(f'<li>{escape(line)}</li>' for line in lines)}</ul>")
+    lists = {
+        "Resampled": resampled_lines(summary),
+        "Not evaluated": [*summary["failed"], *summary["skipped"]],
+    }
+    return "\n".join(
+        _section(title, f"<ul>{''.join(f'<li>{escape(line)}</li>' for line in lines)}</ul>")
+        for title, lines in lists.items()
+        if lines
+    )
 
 
 def _definitions(summary: Summary) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from collections.abc import Sequence as Several
@@ -11,23 +12,23 @@ from pathlib import Path
 from dawson.errors import UsageError
 from dawson.evaluate.masks import refusal
 from dawson.evaluate.names import (
+    OWN_MASK,
+    bids_name,
     case_name,
     contradiction,
     key_of,
     mask_files,
     method_names,
     other_patient,
+    other_visit,
     patient_of,
     tells_nothing,
 )
 
-OWN_MASK, OWN_PROBABILITY, OWN_ANATOMY, OWN_SUMMARY = (
-    "lesions.nii.gz",
-    "probability.nii.gz",
-    "anatomy.nii.gz",
-    "summary.json",
-)
-"""The files of a result folder of ``dawson segment`` that take part."""
+OWN_PROBABILITY, OWN_ANATOMY, OWN_SUMMARY = "probability.nii.gz", "anatomy.nii.gz", "summary.json"
+"""The files of a result folder of ``dawson segment`` that take part, beside its mask."""
+
+MOST_TOLD = 12  # names of files that are no masks, in one line
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ def find_pairs(
     probabilities: Several[Path] = (),
     are_probabilities: bool = False,
     resample: bool = False,
+    skipped: list[str] | None = None,
 ) -> tuple[Pair, ...]:
     """Pair the masks of one or several predictions with the truth's.
 
@@ -70,6 +72,7 @@ def find_pairs(
         probabilities: a file or folder for each prediction, in the same order, or none at all.
         are_probabilities: the predictions themselves are probability maps, to be cut at a threshold.
         resample: allow predictions to lie on other grids.
+        skipped: a line is added for each folder whose NIfTI files were not all taken for masks.
 
     Returns:
         One pair a case and prediction: all cases of the first prediction, then of the next. Folders are
@@ -83,9 +86,10 @@ def find_pairs(
     _check_counts(truths, predictions, names, probabilities)
     names = tuple(names) or tuple(method_names(list(predictions)))
     problems: list[str] = []
-    raters = [_masks(path, problems) for path in truths]
-    found = [_masks(path, problems, probability=are_probabilities) for path in predictions]
-    maps = [_masks(path, problems, probability=True) for path in probabilities] or [{} for _ in predictions]
+    left = [] if skipped is None else skipped
+    raters = [_masks(path, problems, left) for path in truths]
+    found = [_masks(path, problems, left, probability=are_probabilities) for path in predictions]
+    maps = [_masks(path, problems, [], probability=True) for path in probabilities] or [{} for _ in predictions]
     if problems:
         raise refusal(problems, what="folders")
     given = (*zip(truths, raters, strict=True), *zip(predictions, found, strict=True))
@@ -119,15 +123,17 @@ def _check_counts(
         raise UsageError("two predictions have the same name", remedy="give each a --name of its own")
 
 
-def _masks(path: Path, problems: list[str], *, probability: bool = False) -> Found:
-    """The masks of a file or folder by the key of their case."""
+def _masks(path: Path, problems: list[str], left: list[str], *, probability: bool = False) -> Found:
+    """The masks of a file or folder by the key of their case; what is no mask by its name is told in ``left``."""
     if not path.is_dir():
         if not path.exists():
             problems.append(f"{path}: there is no such file or folder; check the path")
-        return {key_of(name := case_name(path, path.parent)): (name, path)}
+        return {key_of(name := bids_name(path) or case_name(path, path.parent)): (name, path)}
     own = path / (OWN_PROBABILITY if probability else OWN_MASK)
     one_visit = own.is_file() and (path / OWN_SUMMARY).is_file()
-    files = [own] if one_visit else mask_files(path, probability=probability)
+    files, others = ([own], []) if one_visit else mask_files(path, probability=probability)
+    if others:
+        left.append(_left_out(path, others))
     if not files:
         what = "map of lesion probability" if probability else "lesion mask"
         problems.append(f"{path}: this folder holds no {what} (.nii or .nii.gz); check the path")
@@ -148,6 +154,14 @@ def _masks(path: Path, problems: list[str], *, probability: bool = False) -> Fou
     return {key: several[0] for key, several in by_key.items()}
 
 
+def _left_out(path: Path, files: Several[Path]) -> str:
+    """A line on what was not taken for a mask; a data set repeats its scans' names, so each is told once."""
+    names = list(dict.fromkeys(re.sub(r"(sub|ses|run)-[A-Za-z0-9]+_", "", file.name) for file in files))
+    further = f" and {len(names) - MOST_TOLD} other names" if len(names) > MOST_TOLD else ""
+    count = "1 NIfTI file was" if len(files) == 1 else f"{len(files)} NIfTI files were"
+    return f"{path}: {count} not taken for lesion masks, by name: {', '.join(names[:MOST_TOLD])}{further}"
+
+
 def _lone(path: Path, masks: Found) -> bool:
     """Whether this is one mask that needs no name to be paired: a file, or the only mask of a folder of one visit."""
     return not path.is_dir() or (len(masks) == 1 and all(tells_nothing(file) for _, file in masks.values()))
@@ -165,9 +179,14 @@ def _single(
     (key, (case, truth)), *_ = raters[0].items()
     for other in (*raters[1:], *found, *maps):
         for name, file in other.values():
-            # A folder's name (try1/lesions.nii.gz) says who it is only in BIDS.
-            sure = not (tells_nothing(file) or tells_nothing(truth)) or name.startswith("sub-")
-            if sure and other_patient(case, name):
+            # A folder's name (try1/lesions.nii.gz) says who it is only in BIDS, there on every level.
+            visits = other_visit(truth, file)
+            sure = not (tells_nothing(file) or tells_nothing(truth))
+            if visits is not None:
+                problems.append(
+                    f"{file}: by their paths this and {truth} are of {visits}; give masks of one patient and session"
+                )
+            elif sure and other_patient(case, name):
                 problems.append(
                     f"{file}: by its name this is {patient_of(name)}, but {truth} is {patient_of(case)}; "
                     "give masks of one patient, or rename the file if it is"

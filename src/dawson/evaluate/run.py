@@ -20,7 +20,7 @@ from dawson.evaluate.case import CaseMetrics, LesionOutcome, measure_case
 from dawson.evaluate.check import check_case
 from dawson.evaluate.curves import Curves
 from dawson.evaluate.evaluation import Evaluation, Reading, Row
-from dawson.evaluate.masks import onto, refusal, same_lattice
+from dawson.evaluate.masks import onto, outside_ml, refusal, same_lattice
 from dawson.evaluate.pairs import Pair, find_pairs
 from dawson.evaluate.raters import agreement, consensus
 from dawson.evaluate.settings import Settings, suffix_of
@@ -54,11 +54,17 @@ def evaluate(
         InputError: listing everything that is wrong with the files.
         UsageError: options that do not fit each other.
     """
+    skipped: list[str] = []
     pairs = find_pairs(
-        _paths(truth), _paths(prediction), names=names, are_probabilities=threshold is not None, resample=resample
+        _paths(truth),
+        _paths(prediction),
+        names=names,
+        are_probabilities=threshold is not None,
+        resample=resample,
+        skipped=skipped,
     )
     reading = Reading(label=label, truth_label=truth_label, threshold=threshold)
-    return evaluate_pairs(pairs, settings=settings, reading=reading, workers=workers)
+    return evaluate_pairs(pairs, settings=settings, reading=reading, skipped=skipped, workers=workers)
 
 
 def evaluate_pairs(
@@ -66,6 +72,7 @@ def evaluate_pairs(
     *,
     settings: Settings = Settings(),  # noqa: B008 (frozen)
     reading: Reading = Reading(),  # noqa: B008 (frozen)
+    skipped: Several[str] = (),
     workers: int = 1,
     progress: Progress | None = None,
 ) -> Evaluation:
@@ -75,6 +82,7 @@ def evaluate_pairs(
         pairs: as :func:`~dawson.evaluate.pairs.find_pairs` makes them, or one's own.
         settings: what counts as a lesion and as found.
         reading: how the files are read.
+        skipped: lines to carry on, of what was left out.
         workers: processes; with more than one (at most :data:`dawson.evaluate.workers.MOST`) the caller's
             script must be guarded by ``if __name__ == "__main__":``, since they are started afresh.
         progress: called as each case is done.
@@ -108,7 +116,8 @@ def evaluate_pairs(
         for done, (number, result) in enumerate(run(_measure, [(c, reading, settings) for c in cases]), 1):
             results[number] = result
             _tell(progress, "measure", done, len(cases))
-    return _collect(cases, [results[n] for n in range(len(cases))], pairs, settings, reading)
+    evaluation = _collect(cases, [results[n] for n in range(len(cases))], pairs, settings, reading)
+    return replace(evaluation, skipped=tuple(skipped))
 
 
 Case = tuple[Pair, ...]  # all predictions of one case
@@ -122,6 +131,7 @@ class _Measured:
     values: list[_Values]
     against: list[dict[str, float] | None]
     resampled: list[bool]
+    outside_ml: list[float]
     sha256: list[dict[str, str]]
     curves: list[Curves | None]
     raters: dict[str, Any] | None
@@ -141,10 +151,10 @@ def _measure(task: tuple[Case, Reading, Settings]) -> _Measured:
     masks = [onto(m.mask, m.grid, grid, allowed=False) for m in read]
     truth = masks[0] if len(masks) == 1 else consensus(masks)
     hashes = {"truth" if n == 0 else f"rater_{n + 1}": m.sha256 for n, m in enumerate(read)}
-    measured = _Measured([], [], [], [], [], agreement(masks, grid, settings) if len(masks) > 1 else None)
+    measured = _Measured([], [], [], [], [], [], agreement(masks, grid, settings) if len(masks) > 1 else None)
     quick = replace(settings, surfaces=False, rules=(settings.rule,))
     for pair in pairs:
-        mask, probability, anatomy, names, facts = _prediction(pair, reading, grid)
+        mask, probability, anatomy, names, facts, lost = _prediction(pair, reading, grid)
         metrics = measure_case(
             truth,
             mask,
@@ -156,6 +166,7 @@ def _measure(task: tuple[Case, Reading, Settings]) -> _Measured:
         )
         measured.values.append((dict(metrics.values), metrics.truth_lesions, metrics.predicted_lesions))
         measured.against.append(_against(masks, mask, grid, quick) if len(masks) > 1 else None)
+        measured.outside_ml.append(lost)
         measured.resampled.append(facts.pop("resampled") == "yes")
         measured.sha256.append(hashes | facts)
         curves = None
@@ -168,8 +179,9 @@ def _measure(task: tuple[Case, Reading, Settings]) -> _Measured:
 
 def _prediction(
     pair: Pair, reading: Reading, grid: Grid
-) -> tuple[Mask, Volume | None, Labels | None, dict[int, str], dict[str, str]]:
-    """Mask, probability and anatomy on the truth's grid, the names of the anatomy, and facts about the files."""
+) -> tuple[Mask, Volume | None, Labels | None, dict[int, str], dict[str, str], float]:
+    """Mask, probability and anatomy on the truth's grid, the names of the anatomy, facts about the files, and the
+    volume in ml that was marked outside of that grid."""
     probability: Volume | None = None
     if reading.threshold is not None:
         probability, source, sha256 = read_probability(pair.prediction)
@@ -180,6 +192,7 @@ def _prediction(
         read = read_mask(pair.prediction, label=reading.label)
         mask, source, sha256 = read.mask, read.grid, read.sha256
     facts = {"prediction": sha256, "resampled": "no" if same_lattice(source, grid) else "yes"}
+    lost = outside_ml(mask, source, grid)
     mask = onto(mask, source, grid, allowed=pair.resample, file=pair.prediction)
     if pair.probability is not None:
         probability, source, facts["probability"] = read_probability(pair.probability)
@@ -190,7 +203,7 @@ def _prediction(
     if pair.anatomy is not None:
         labels, source, names = read_anatomy(pair.anatomy)
         anatomy = onto(labels, source, grid, allowed=pair.resample, file=pair.anatomy)
-    return mask, probability, anatomy, names, facts
+    return mask, probability, anatomy, names, facts, lost
 
 
 def _against(masks: list[Mask], mask: Mask, grid: Grid, settings: Settings) -> dict[str, float]:
@@ -219,6 +232,7 @@ def _collect(
                 metrics=CaseMetrics(MappingProxyType(values), true, predicted),
                 against_raters=result.against[number],
                 resampled=result.resampled[number],
+                outside_ml=result.outside_ml[number],
                 sha256=result.sha256[number],
             )
             one = result.curves[number]

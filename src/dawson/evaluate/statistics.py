@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 Values = NDArray[np.float64]
 
 EXACT_UP_TO = 25
-"""Pairs up to which the signed-rank test counts all outcomes (where no differences tie)."""
+"""Differences other than 0 up to which the signed-rank test counts all outcomes."""
 
 
 def bootstrap_interval(
@@ -65,9 +65,9 @@ def ranks(values: Values) -> Values:
 def signed_rank(differences: Values) -> float:
     """Two-sided p of Wilcoxon's signed-rank test for paired differences (n,) (Wilcoxon 1945).
 
-    Differences of exactly 0 are dropped. For up to 25 pairs, none dropped and none tied, all sign patterns are
-    counted; else the normal approximation is taken, with its variance corrected for ties and without
-    correction for continuity. Without any difference p is 1.
+    Differences of exactly 0 are dropped, equal ones share their mean rank. For up to 25 that are left all sign
+    patterns are counted; else the normal approximation is taken, with its variance corrected for ties and
+    without correction for continuity. Without any difference p is 1.
     """
     kept = differences[differences != 0.0]
     count = len(kept)
@@ -76,18 +76,19 @@ def signed_rank(differences: Values) -> float:
     rank = ranks(np.abs(kept))
     plus = float(rank[kept > 0.0].sum())
     smaller: float = min(plus, float(rank.sum()) - plus)
+    if count <= EXACT_UP_TO:
+        doubled = np.rint(2.0 * rank).astype(int).tolist()  # mean ranks are halves
+        return min(1.0, _patterns_up_to(round(2.0 * smaller), doubled) / 2.0 ** (count - 1))
     _, ties = np.unique(rank, return_counts=True)
-    if count == len(differences) <= EXACT_UP_TO and (ties == 1).all():
-        return min(1.0, _patterns_up_to(round(smaller), count) / 2.0 ** (count - 1))
     mean = count * (count + 1) / 4.0
     variance = count * (count + 1) * (2 * count + 1) / 24.0 - float((ties**3 - ties).sum()) / 48.0
     return erfc((mean - smaller) / sqrt(2.0 * variance))
 
 
-def _patterns_up_to(most: int, count: int) -> int:
-    """In how many of the 2**count sign patterns the positive ranks add up to ``most`` at the most."""
+def _patterns_up_to(most: int, ranks_of: Sequence[int]) -> int:
+    """In how many of the sign patterns of these ranks the positive ones add up to ``most`` at the most."""
     ways = [1] + [0] * most
-    for rank in range(1, count + 1):
+    for rank in ranks_of:
         for total in range(most, rank - 1, -1):
             ways[total] += ways[total - rank]
     return sum(ways)

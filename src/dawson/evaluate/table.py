@@ -31,7 +31,9 @@ def metrics_csv(evaluation: Evaluation) -> str:
     columns = columns_of(evaluation.settings)
     raters = any(row.against_raters is not None for row in evaluation.rows)
     further = ("dice_against_raters", "lesion_f1_against_raters") if raters else ()
-    rows: list[Iterable[object]] = [("case", "patient", "prediction", "inputs", "resampled", *columns, *further)]
+    rows: list[Iterable[object]] = [
+        ("case", "patient", "prediction", "inputs", "resampled", "outside_ml", *columns, *further)
+    ]
     for row in evaluation.rows:
         against = row.against_raters or {}
         rows.append(
@@ -41,6 +43,7 @@ def metrics_csv(evaluation: Evaluation) -> str:
                 row.pair.method,
                 "+".join(row.pair.inputs),
                 int(row.resampled),
+                _digits(row.outside_ml),
                 *(_digits(row.metrics.values[column]) for column in columns),
                 *((_digits(against.get("dice")), _digits(against.get("lesion_f1"))) if raters else ()),
             )
@@ -75,7 +78,8 @@ def cohort_table(summary: Mapping[str, Any], columns: Several[str]) -> list[list
     methods = summary["predictions"]
     rows = [["", *methods], ["cases", *(str(method["cases"]) for method in methods.values())]]
     for column in columns:
-        rows.append([head(column), *(interval(m.get(column), digits=places(column)) for m in methods.values())])
+        figures = [interval(m.get(column), digits=places(column), of=m["cases"]) for m in methods.values()]
+        rows.append([head(column), *figures])
     if summary["raters"] is not None:
         for figure, name in (("dice", "Dice"), ("lesion_f1", "lesion F1")):
             against = [method.get("against_raters") for method in methods.values()]
@@ -107,17 +111,35 @@ def text_report(evaluation: Evaluation, summary: Mapping[str, Any]) -> str:
         parts.append(aligned(comparison_table(summary), left=3))
     if summary["raters"] is not None:
         raters = summary["raters"]
+        truth = "what both marked" if raters["raters"] == 2 else "their majority"
         parts.append(
             f"The {raters['raters']} raters agree among themselves with Dice {raters['dice']:.3f} and lesion F1 "
-            f"{raters['lesion_f1']:.3f}; the truth is their majority."
+            f"{raters['lesion_f1']:.3f}; the truth is {truth}."
         )
     patients, cases = summary["patients"], summary["cases"]
     parts.append(
         f"{_count(cases, 'case')} of {_count(patients, 'patient')}. In brackets: 95 % bootstrap interval by patient"
         f"{'; one patient gives none' if patients == 1 else ''}.\n{summary['rules']}"
     )
-    parts += ["\n".join(summary[what]) for what in ("skipped", "failed") if summary[what]]
+    notes = [resampled_lines(summary), summary["skipped"], summary["failed"]]
+    parts += ["\n".join(lines) for lines in notes if lines]
     return "\n\n".join(parts)
+
+
+def resampled_lines(summary: Mapping[str, Any]) -> list[str]:
+    """How many predictions were brought to another grid, and what of them was lost on the way."""
+    count = sum(row["resampled"] for row in summary["rows"])
+    if not count:
+        return []
+    total = len(summary["rows"])
+    lines = [f"{count} of {_count(total, 'prediction')} lay on another grid and {'was' if count == 1 else 'were'} "
+             "resampled to the truth's (nearest voxel)."]  # fmt: skip
+    return lines + [
+        f"{row['case']}, {row['prediction']}: {row['outside_ml']:.3g} ml that it marks lie outside of the truth's scan "
+        "and are counted nowhere."
+        for row in summary["rows"]
+        if row["outside_ml"]
+    ]
 
 
 def comparison_table(summary: Mapping[str, Any]) -> list[list[str]]:
@@ -139,16 +161,17 @@ def head(column: str) -> str:
     return HEADS.get(column, column.replace("_", " "))
 
 
-def interval(figure: Mapping[str, Any] | None, *, digits: int = 3, sign: bool = False) -> str:
-    """A mean and its interval, as ``0.612 [0.48, 0.72]``."""
+def interval(figure: Mapping[str, Any] | None, *, digits: int = 3, sign: bool = False, of: int | None = None) -> str:
+    """A mean and its interval, as ``0.612 [0.48, 0.72]``, and ``(n=3)`` where it is of fewer than ``of`` cases."""
     if figure is None or figure["mean"] is None:
         return "-"
     plus = "+" if sign else ""
     mean = f"{figure['mean']:{plus}.{digits}f}"
+    number = f" (n={figure['n']})" if of is not None and figure["n"] < of else ""
     if figure["low"] is None or figure["high"] is None:
-        return mean
+        return mean + number
     fewer = max(digits - 1, 1)
-    return f"{mean} [{figure['low']:{plus}.{fewer}f}, {figure['high']:{plus}.{fewer}f}]"
+    return f"{mean} [{figure['low']:{plus}.{fewer}f}, {figure['high']:{plus}.{fewer}f}]{number}"
 
 
 def short(value: float | None, column: str) -> str:

@@ -31,7 +31,7 @@ SHOWN = 6  # values of a label map in a message, at most
 class MaskFile:
     """A lesion mask (i, j, k) as stored, where it lies, and the SHA-256 of its file.
 
-    ``values`` are those above zero that the file holds, in its own scale.
+    ``values`` are the lowest of those above zero that the file holds (six at most), in its own scale.
     """
 
     mask: Mask
@@ -97,7 +97,8 @@ def read_probability(file: Path) -> tuple[Volume, Grid, str]:
 def read_anatomy(file: Path) -> tuple[Labels, Grid, dict[int, str]]:
     """Read a map of anatomy labels (uint8) and, from the ``.tsv`` beside it, the names of its labels.
 
-    Raises :class:`InputError` as :func:`read_mask` does, and for values other than 0 to 255.
+    Raises :class:`InputError` as :func:`read_mask` does, for values other than 0 to 255, and for a table that
+    lacks the columns index and name or holds what is no number of a label.
     """
     stored, slope, intercept, grid, _ = _read(file)
     _check_finite(stored, file)
@@ -107,8 +108,15 @@ def read_anatomy(file: Path) -> tuple[Labels, Grid, dict[int, str]]:
     table = file.with_name(file.name.removesuffix(".gz").removesuffix(".nii") + ".tsv")
     names: dict[int, str] = {}
     if table.is_file():
-        with table.open(encoding="utf-8", newline="") as stream:
-            names = {int(row["index"]): row["name"] for row in csv.DictReader(stream, delimiter="\t")}
+        try:
+            with table.open(encoding="utf-8", newline="") as stream:
+                names = {int(row["index"]): str(row["name"]) for row in csv.DictReader(stream, delimiter="\t")}
+        except (OSError, KeyError, TypeError, ValueError, csv.Error) as error:
+            raise InputError(
+                "this is no table of anatomy labels with the columns index and name",
+                remedy="give it as dawson writes it, or take it away",
+                file=table,
+            ) from error
     return labels.astype(np.uint8), grid, names
 
 
