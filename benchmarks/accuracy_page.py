@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 DOCS = Path("docs")
-CHARTS = ("dice", "recall_by_size", "bland_altman", "precision_recall", "froc", "calibration")
+CHARTS = ("dice", "recall_by_size", "recall_by_region", "bland_altman", "precision_recall", "froc", "calibration")
 COHORT = {
     "dice": "Dice",
     "lesion_f1_any": "lesion F1, any overlap",
@@ -57,12 +57,13 @@ def figure(value: float | None, digits: int = 3) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
 
 
-def interval(column: dict[str, Any] | None, digits: int) -> str:
+def interval(column: dict[str, Any] | None, digits: int, cases: int) -> str:
     if column is None or column["mean"] is None:
         return "–"
     low, high = column.get("low"), column.get("high")
     spread = "" if low is None or high is None else f" ({low:.{digits}f}–{high:.{digits}f})"
-    return f"{column['mean']:.{digits}f}{spread}"
+    few = f", n={column['n']}" if column["n"] < cases else ""
+    return f"{column['mean']:.{digits}f}{spread}{few}"
 
 
 def cohort_table(summary: dict[str, Any]) -> str:
@@ -71,7 +72,9 @@ def cohort_table(summary: dict[str, Any]) -> str:
     lines.append("| cases | " + " | ".join(str(summary["predictions"][n]["cases"]) for n in names) + " |")
     for column, title in COHORT.items():
         digits = 1 if column.endswith(("_mm", "percent")) else 3
-        cells = [interval(summary["predictions"][name].get(column), digits) for name in names]
+        cells = [
+            interval(summary["predictions"][n].get(column), digits, summary["predictions"][n]["cases"]) for n in names
+        ]
         lines.append(f"| {title} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

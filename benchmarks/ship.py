@@ -86,7 +86,8 @@ def main() -> None:
     folder = Path("src/dawson/models") / options.name
     folder.mkdir(parents=True, exist_ok=True)
     for name in (ONNX, SAFETENSORS):
-        shutil.copy(model.folder / name, folder / name)
+        if (folder / name).resolve() != (model.folder / name).resolve():  # else only the card is completed
+            shutil.copy(model.folder / name, folder / name)
     (folder / CARD).write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", "utf-8")
     print(f"{folder}: {json.dumps(means)}")
 
