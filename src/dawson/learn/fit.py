@@ -2,7 +2,8 @@
 
     gather → build → step, step, step … validate → … → export → test
 
-The same seed and the same data give the same weights, interrupted or not, on one kind of CPU.
+The same seed and the same data give the same weights, interrupted or not, on one kind of CPU with one number of
+threads.
 """
 
 from __future__ import annotations
