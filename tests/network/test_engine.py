@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
-from dawson.errors import ModelError
+from dawson.errors import ModelError, UsageError
 from dawson.learn.export import export
 from dawson.learn.tissues import Anatomy
 from dawson.network.engine import argmax_anatomy, load_engine, run_windows, window_starts
@@ -81,13 +81,15 @@ def torch_scores(folder: Path, images: np.ndarray) -> np.ndarray:
     return torch.cat([logits[:1].sigmoid(), logits[1:].softmax(0)]).numpy()
 
 
-def test_onnx_and_safetensors_agree(small_model: Path) -> None:
+def test_onnx_and_safetensors_agree(small_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAWSON_PRECISION", "f32")
     images = np.random.default_rng(1).random((3, 32, 32, 32), dtype=np.float32)
     found = load_engine(load_model(small_model).onnx)(images)
     assert np.abs(found - torch_scores(small_model, images)).max() < 1e-4
 
 
-def test_the_shipped_weights_give_the_same_mask_either_way() -> None:
+def test_the_shipped_weights_give_the_same_mask_either_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAWSON_PRECISION", "f32")
     model = load_model()
     n = model.recipe.prepare.window
     i, j, k = np.meshgrid(*[np.linspace(-1, 1, n)] * 3, indexing="ij")
@@ -101,6 +103,24 @@ def test_the_shipped_weights_give_the_same_mask_either_way() -> None:
     assert (np.abs(wanted[0] - model.threshold)[one != two] < 3e-3).all()
     assert 2 * np.count_nonzero(one & two) > 0.998 * (np.count_nonzero(one) + np.count_nonzero(two)) > 0
     assert np.mean(argmax_anatomy(found) != argmax_anatomy(wanted)) < 1e-3
+
+
+def test_half_precision_hardly_moves_a_probability(small_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    images = np.random.default_rng(4).random((3, 32, 32, 32), dtype=np.float32)
+    found = {}
+    for wanted in ("f32", "bf16"):
+        monkeypatch.setenv("DAWSON_PRECISION", wanted)
+        try:
+            found[wanted] = load_engine(load_model(small_model).onnx)(images)
+        except UsageError:
+            pytest.skip("this CPU has no bf16")
+    assert 0 < np.abs(found["f32"] - found["bf16"]).max() < 0.05
+
+
+def test_an_unknown_precision_is_refused(small_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAWSON_PRECISION", "f8")
+    with pytest.raises(UsageError, match="f32 or bf16"):
+        load_engine(load_model(small_model).onnx)
 
 
 def test_inference_repeats_to_the_bit(small_model: Path) -> None:

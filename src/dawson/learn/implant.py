@@ -105,7 +105,7 @@ def draw_lesions(
     keep[_FIRST_OWN:] = True
     if rng.random() < settings.small_lesions:
         _add_own(component, tissue, ventricle_distance, settings, rng)
-    allowed = _allowed(cortex=rng.random() < 0.5)[tissue]
+    allowed = _allowed(cortex=rng.random() < settings.cortical)[tissue]
     component = component * allowed
     return component * keep[component], allowed
 
@@ -124,7 +124,7 @@ def draw_looks(settings: Synthesis, rng: np.random.Generator) -> Looks:
     count = _FIRST_OWN + _MOST_OWN + 1
     faint, strong = settings.contrast
     contrast = torch.from_numpy(rng.uniform(faint, strong, count)).float() * rng.uniform(0.8, 1.1)
-    hole = torch.from_numpy(rng.beta(1.2, 1.5, count)).float() * rng.uniform(0.5, 1.2)
+    hole = torch.from_numpy(rng.beta(2.0, 1.6, count)).float() * rng.uniform(0.6, 1.2)
     contrast[0] = hole[0] = 0.0
     return Looks(contrast, hole, float(rng.uniform(0.3, 0.8)))
 

@@ -83,7 +83,8 @@ def draw_scene(
         hypointensity = (tissue == INDEX["white-matter hypointensity"]).float()
         glow += rng.uniform(0.0, 0.5) * hypointensity
     inner = ((buried - 0.62) / 0.3).clamp(0, 1)
-    cortex = 1 + rng.uniform(0, 0.22) * inner + rng.uniform(0, 0.12) * fine + rng.uniform(0, 0.08) * coarse
+    patchy = (0.8 + 0.5 * fine).clamp(0, 1.6)  # folds that meet, insula and cingulate shine, but not everywhere alike
+    cortex = 1 + rng.uniform(0, 0.4) * inner * patchy + rng.uniform(0, 0.14) * fine + rng.uniform(0, 0.1) * coarse
     plexus = (rng.uniform(-0.5, 1.2) + rng.uniform(0.3, 1.0) * fine).clamp(0, 1)
     flow = torch.zeros_like(white)
     if rng.random() < 0.6:

@@ -103,7 +103,7 @@ def synthesize(
         scale = float(np.exp(rng.normal(0, 0.35 if wide else 0.08)))
         images[channels.index(sequence)] = (image * scale).clamp(0, CEILING)
         if truth is None:
-            truth = _as_seen(lesion.fraction, acquisition)
+            truth = _as_seen(lesion.fraction, acquisition, settings.border)
     anatomy = _ANATOMY[tissue]
     if truth is None:
         truth = torch.zeros_like(tissue, dtype=torch.bool)
@@ -126,18 +126,18 @@ def vary(sample: Sample, rng: np.random.Generator, *, drop: float = 0.35) -> Sam
     return Sample(images, sample.lesion.flip(0), sample.anatomy.flip(0))
 
 
-def _as_seen(fraction: Tensor, acquisition: scanner.Acquisition) -> Tensor:
+def _as_seen(fraction: Tensor, acquisition: scanner.Acquisition, border: float) -> Tensor:
     """Lesion mask (n, n, n) as a rater would draw it on what the scanner shows of ``fraction``.
 
-    Borders are drawn at half of the lesion's own height: half of a full voxel for all but the smallest, and
-    half of the faded peak for those that blur and thick slices have dimmed; what is dimmed to less than a
+    Borders are drawn at a share (``border``) of the lesion's own height: of a full voxel for all but the smallest, and
+    of the faded peak for those that blur and thick slices have dimmed; what is dimmed to less than a
     quarter nobody marks.
     """
     seen = scanner.along_axes(scanner.along_axes(fraction, acquisition.acquire), acquisition.interpolate)
     peak = seen[None]
     for kernel in ((5, 1, 1), (1, 5, 1), (1, 1, 5)):
         peak = functional.max_pool3d(peak, kernel, 1, tuple(side // 2 for side in kernel))
-    return (seen >= 0.5 * peak[0]) & (peak[0] > 0.25)
+    return (seen >= border * peak[0]) & (peak[0] > 0.25)
 
 
 def draw_mni(head: Head, rng: np.random.Generator) -> NDArray[np.float64]:

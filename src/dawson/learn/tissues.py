@@ -179,7 +179,7 @@ def draw_contrast(sequences: tuple[Sequence, ...], rng: np.random.Generator) -> 
     means *= np.exp(rng.normal(0.0, spread / 2, means.shape))
     for row, sequence in zip(means, sequences, strict=True):
         if sequence is Sequence.T1:  # from just darker than white matter to a black hole
-            row[lesion] = min(row[lesion], rng.uniform(0.6, 0.97) * row[INDEX["cerebral white matter"]])
+            row[lesion] = min(row[lesion], rng.uniform(0.5, 0.92) * row[INDEX["cerebral white matter"]])
         else:  # lesions that can be told from cortex are brighter than it
             row[lesion] = max(row[lesion], rng.uniform(1.2, 1.6) * row[INDEX["cerebral cortex"]])
     return means

@@ -134,20 +134,23 @@ class Synthesis:
 
     subsets: Mapping[str, float] = field(
         default_factory=lambda: {
-            "flair": 0.34,
-            "flair+t1": 0.22,
-            "flair+t1+t2": 0.24,
+            "flair": 0.24,
+            "flair+t1": 0.16,
+            "flair+t1+t2": 0.2,
             "flair+t2": 0.06,
-            "t1": 0.05,
-            "t2": 0.05,
+            "t1": 0.16,
+            "t2": 0.14,
             "t1+t2": 0.04,
         }
     )
-    healthy: float = 0.25
+    healthy: float = 0.3
     lesion_centred: float = 0.6
     outside_centred: float = 0.5
     whole_load: float = 0.4
     """Share of samples that keep all lesions of the mask; the others keep a random share of them."""
+    cortical: float = 0.1
+    """Share of samples whose lesions may lie in cortex. A mask laid over another brain often falls there by accident, and
+    a network that learns from such truth takes bright cortex for lesion."""
     small_lesions: float = 0.6
     small_lesion_count: float = 5.0
     small_lesion_radius_mm: float = 2.0
@@ -158,6 +161,8 @@ class Synthesis:
     noise: tuple[float, float] = (0.01, 0.09)
     bias: float = 0.12
     misalignment_mm: float = 0.6
+    border: float = 0.42
+    """Height of a lesion's border, as a share of its own peak, at which the truth is drawn: raters draw generously."""
     rotation_degrees: float = 8.0
     scaling: float = 1.15
     elastic_mm: float = 4.0

@@ -1,0 +1,112 @@
+"""How fast the shipped network is, beside others, in one run on this machine's CPU.
+
+    pip install onnxruntime monai
+    python benchmarks/inference.py [--rounds 5] [--without monai,onnxruntime]
+
+One volume of 160 × 160 × 96 voxels and three channels, random, each engine on all cores, in turn, round by round, so that
+whatever else the machine does weighs on all alike; medians and ratios are printed. dawson runs its windows (OpenVINO, in
+either precision), ONNX Runtime the same file and windows, and MONAI's DynUNet of nnU-Net's default size (32 to
+320 channels, six levels) one pass over the whole volume in torch, fp32, with random weights.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from dawson.cores import threads
+from dawson.network.engine import load_engine, precision, run_windows
+from dawson.network.model import Model, load_model
+
+SHAPE = (160, 160, 96)
+Run = Callable[[np.ndarray], object]
+
+
+def main() -> None:
+    """Time all engines and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--without", default="", help="engines to leave out, with commas: monai, onnxruntime")
+    options = parser.parse_args()
+    model, left_out = load_model(options.model), options.without.split(",")
+    engines: dict[str, Run] = {}
+    default = precision()
+    for wanted in dict.fromkeys((default, "f32")):
+        os.environ["DAWSON_PRECISION"] = wanted
+        engines[f"dawson, {wanted}{' (default here)' if wanted == default else ''}"] = _dawson(model)
+    if "onnxruntime" not in left_out:
+        engines["ONNX Runtime, same file and windows"] = _onnxruntime(model)
+    if "monai" not in left_out:
+        engines["MONAI DynUNet of nnU-Net's size, torch fp32"] = _dynunet()
+    images = np.random.default_rng(0).random((3, *SHAPE), dtype=np.float32)
+    seconds: dict[str, list[float]] = {name: [] for name in engines}
+    for run in engines.values():
+        run(images)  # the first run allocates
+    for _ in range(options.rounds):
+        for name, run in engines.items():
+            begin = time.perf_counter()
+            run(images)
+            seconds[name].append(time.perf_counter() - begin)
+    own = statistics.median(next(iter(seconds.values())))
+    print(f"{SHAPE[0]} × {SHAPE[1]} × {SHAPE[2]} voxels, {threads()} threads, {platform.processor() or platform.machine()}")
+    for name, taken in seconds.items():
+        middle = statistics.median(taken)
+        print(f"{name:<46} {middle:7.2f} s  ({min(taken):.2f}–{max(taken):.2f})  ×{middle / own:.2f}")
+    print(f"weights: {model.onnx.stat().st_size / 2**20:.1f} MiB (fp16 ONNX), {model.card['parameters']:,} parameters")
+
+
+def _dawson(model: Model) -> Run:
+    return _in_windows(load_engine(model.onnx), model)
+
+
+def _in_windows(infer: Callable[[np.ndarray], np.ndarray], model: Model) -> Run:
+    prepare = model.recipe.prepare
+    outputs = 1 + len(model.anatomy_names)
+    return lambda images: run_windows(
+        infer, images, window=prepare.window, overlap=prepare.overlap, outputs=outputs
+    )
+
+
+def _onnxruntime(model: Model) -> Run:
+    import onnxruntime  # noqa: PLC0415
+
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = threads()
+    session = onnxruntime.InferenceSession(str(model.onnx), settings, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    return _in_windows(lambda images: session.run(None, {name: images[None]})[0][0], model)
+
+
+def _dynunet() -> Run:
+    import torch  # noqa: PLC0415
+    from monai.networks.nets import DynUNet  # noqa: PLC0415
+
+    torch.set_num_threads(threads())
+    strides = [1, 2, 2, 2, 2, 2]
+    network = DynUNet(
+        spatial_dims=3,
+        in_channels=3,
+        out_channels=2,
+        kernel_size=[3] * len(strides),
+        strides=strides,
+        upsample_kernel_size=strides[1:],
+        filters=[32, 64, 128, 256, 320, 320],
+    ).eval()
+
+    def run(images: np.ndarray) -> object:
+        with torch.inference_mode():
+            return network(torch.from_numpy(images[None]))
+
+    return run
+
+
+if __name__ == "__main__":
+    main()
