@@ -13,10 +13,11 @@ import numpy as np
 
 from dawson.errors import InputError
 from dawson.measure.brain import find_brain
+from dawson.measure.shape import USUAL_BRAIN_ML
 from dawson.network.engine import Infer, argmax_anatomy, run_windows
 from dawson.network.model import Model
 from dawson.prepare.align import Alignment, align
-from dawson.prepare.grid import head_box, resample, working_grid
+from dawson.prepare.grid import bounding_box, head_box, resample, working_grid
 from dawson.prepare.intensity import brain_median, first_guess, from_zero, normalise
 from dawson.study import Grid, Labels, Mask, Sequence, Study, Volume
 
@@ -26,7 +27,6 @@ FIRST_OVERLAP = 0.0  # of windows in the first pass, which only needs to find th
 SMALLEST_BRAIN_ML = 500.0  # less than this is no adult brain: the network has not understood the scan
 LEAST_COVERAGE, FULL_COVERAGE = 0.3, 0.95  # of the brain, by one sequence
 LEAST_SIGNAL = 0.05  # of the brain's median, relative to the brightest half percent
-USUAL_BRAIN_ML = (850.0, 1800.0)  # parenchyma of adults with room to spare
 CHANNELS = list(Sequence)
 
 
@@ -74,7 +74,7 @@ def prepare_study(study: Study, network: Model, infer: Infer, *, begin: Callable
     parenchyma = among(one_brain(argmax_anatomy(first), network, grid), network.card["parenchyma"], network)
     check_brain(study, parenchyma, grid)
 
-    box = _box(parenchyma, margin=round(BRAIN_MARGIN_MM / grid.spacing[0]))
+    box = bounding_box(parenchyma, margin=round(BRAIN_MARGIN_MM / grid.spacing[0]))
     scaled, used = _scaled(study, images, covered, parenchyma, box, warnings)
     affine = grid.affine.copy()
     affine[:3, 3] = grid.to_world(np.array([s.start for s in box], dtype=np.float64))
@@ -161,11 +161,3 @@ def check_brain(study: Study, parenchyma: Mask, grid: Grid) -> list[str]:
     if not USUAL_BRAIN_ML[0] <= volume <= USUAL_BRAIN_ML[1]:
         return [f"brain volume of {volume:.0f} ml is unusual: part of the brain may be cut off or was not found"]
     return []
-
-
-def _box(mask: Mask, margin: int) -> tuple[slice, slice, slice]:
-    slices = []
-    for axis in range(3):
-        hit = np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis})))
-        slices.append(slice(max(int(hit[0]) - margin, 0), min(int(hit[-1]) + 1 + margin, mask.shape[axis])))
-    return slices[0], slices[1], slices[2]

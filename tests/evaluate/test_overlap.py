@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dawson.evaluate.overlap import bounding_box, measure_overlap
+from dawson.evaluate.overlap import measure_overlap
+from dawson.prepare.grid import bounding_box
 from dawson.study import Grid
 
 SHAPE = (6, 7, 5)

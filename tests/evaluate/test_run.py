@@ -24,6 +24,7 @@ from dawson.evaluate.splits import patients_of
 from dawson.evaluate.table import lesions_csv, metrics_csv, text_report
 from dawson.evaluate.workers import default_workers
 from dawson.study import Sequence
+from dawson.write.summary import RULE
 
 from .conftest import AFFINE, ELSEWHERE, LARGE, SHAPE, SMALL, blob
 
@@ -293,7 +294,7 @@ def runs(monkeypatch):
         summary = {
             "inputs": {name: {"sha256": models.sha256(file)} for name, file in files.items()},
             "model": {key: network.summary[key] for key in ("name", "version", "sha256")},
-            "rule": {"threshold": network.threshold, "minimum_lesion_mm3": network.minimum_mm3},
+            "rule": {field: network.summary[field] for field in RULE},
             "versions": {"dawson": models.dawson_version()},
         }
         (folder / "summary.json").write_text(json.dumps(summary))

@@ -239,6 +239,15 @@ def test_the_split_is_made_once_and_may_be_given(find, cases: Path, tmp_path: Pa
     assert (tmp_path / "one" / "split.tsv").read_text() == written
 
 
+def test_a_split_without_a_validation_set_cannot_rank(find, tmp_path: Path) -> None:
+    find(tmp_path / "one", "optimizer.lr=1e-4")
+    split = tmp_path / "split.tsv"
+    split.write_text((tmp_path / "one" / "split.tsv").read_text().replace("validation", "unused"))
+    with pytest.raises(InputError, match=r"split\.tsv: leaves no volume to validate with"):
+        find(tmp_path / "two", "optimizer.lr=1e-4", split=split)
+    assert not list((tmp_path / "two").glob("lr=*"))
+
+
 def test_cases_that_are_not_in_order_are_refused_before_any_run(find, tmp_path: Path) -> None:
     (tmp_path / "cases.tsv").write_text("patient\tflair\tmask\np1\tnone.nii\tnone-mask.nii\n")
     with pytest.raises(InputError, match=r"none\.nii"):
@@ -324,7 +333,7 @@ def test_a_job_that_dies_is_told(find, tmp_path: Path, importable) -> None:
 def test_jobs_on_this_machine_share_its_gpus_and_cores(monkeypatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    monkeypatch.setattr(submit, "cores", lambda: 8)
     shares = [submit._environment(Place("local", 3), slot) for slot in range(3)]
     assert [share["CUDA_VISIBLE_DEVICES"] for share in shares] == ["3", "5", "3"]
     assert {share["OMP_NUM_THREADS"] for share in shares} == {"2"}

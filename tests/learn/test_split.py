@@ -228,7 +228,7 @@ def test_a_written_split_is_read_again(tmp_path: Path) -> None:
         (lambda rows: [*rows, rows[-1]], "a second time"),
         (lambda rows: ["patient\tset", *rows[1:]], "does not begin with the columns"),
         (lambda rows: [*rows, "p009\tv0\tflair\tother"], "line 14 is not"),
-        (lambda rows: [row.replace("validation", "unused") for row in rows], "to validate with"),
+        (lambda rows: [row.replace("train", "unused") for row in rows], "to train on"),
     ],
 )
 def test_a_split_that_cannot_hold_is_refused(tmp_path: Path, change, words: str) -> None:
@@ -239,6 +239,8 @@ def test_a_split_that_cannot_hold_is_refused(tmp_path: Path, change, words: str)
     file = tmp_path / "split.tsv"
     file.write_text("\n".join(rows) + "\n")
     assert counts(read_split(file, cases)) == [6, 3, 3, 0]
+    file.write_text("\n".join(row.replace("validation", "unused") for row in rows) + "\n")
+    assert counts(read_split(file, cases)) == [6, 0, 3, 3]
     file.write_text("\n".join(change(rows)) + "\n")
     with pytest.raises(InputError, match=words):
         read_split(file, cases)

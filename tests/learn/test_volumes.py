@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 import torch
@@ -27,9 +28,10 @@ from dawson.learn.run import CHECKPOINT, read_record
 from dawson.learn.sources import Volumes
 from dawson.network.model import load_model
 from dawson.pipeline import segment
+from dawson.prepare.align import Alignment
 from dawson.read import read_scan
 from dawson.recipe import Augment, Recipe, load_recipe
-from dawson.study import Sequence, Study
+from dawson.study import Scan, Sequence, Study
 
 TINY = {
     "volume.shape": "[16, 16, 16]",
@@ -133,6 +135,14 @@ def test_another_split_is_taken_before_the_first_step_and_refused_after_it(tmp_p
         run(out, cohort, start=out / "model", resume=True)
 
 
+def test_every_epoch_ends_with_one_checkpoint(tmp_path: Path, cohort: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    saved: list[int] = []
+    monkeypatch.setattr("dawson.learn.checkpoint.save", lambda *given: saved.append(given[-1].step))
+    run(tmp_path / "run", cohort)
+    run(tmp_path / "part", cohort, steps=6)
+    assert saved == [4, 8, 12, 4, 6]
+
+
 def test_more_steps_than_first_planned_make_further_epochs(tmp_path: Path, cohort: Path) -> None:
     wanted = {"optimizer.steps": "6"}  # one and a half epochs
     run(tmp_path / "run", cohort, overrides=wanted)
@@ -172,6 +182,42 @@ def test_patients_keep_to_their_sets(tmp_path: Path, cohort: Path) -> None:
     assert (again / "split.tsv").read_text() == (tmp_path / "run" / "split.tsv").read_text()
 
 
+def without_validation(cohort: Path, file: Path) -> Path:
+    lines = ["patient\tvisit\tsequence\tset"]
+    for case in find_cases(cohort):
+        role = "train" if case.patient in ("p0", "p1") else "unused"
+        lines += [f"{case.patient}\t{case.visit}\t{sequence}\t{role}" for sequence in case.scans]
+    file.write_text("\n".join(lines) + "\n")
+    return file
+
+
+def test_without_a_validation_set_the_last_weights_are_the_model(tmp_path: Path, cohort: Path) -> None:
+    split, out = without_validation(cohort, tmp_path / "own.tsv"), tmp_path / "run"
+    wanted = {"optimizer.schedule": '"cosine"', "optimizer.steps": "6"}
+    model = run(out, cohort, split=split, overrides=wanted)
+    weights, last = load_file(model / "model.safetensors"), load_file(out / CHECKPOINT)
+    assert weights.keys() == {name.removeprefix("model.") for name in last if name.startswith("model.")}
+    assert all(torch.equal(weights[name], last[f"model.{name}"].to(weights[name].dtype)) for name in weights)
+    assert "validation" not in load_model(out).card
+    assert json.loads((out / "result.json").read_text())["best"] is None
+
+
+@pytest.mark.parametrize(
+    ("wanted", "field"),
+    [
+        ({}, r"optimizer\.schedule"),  # the paper's waits for the validation Dice to stand still
+        ({"optimizer.schedule": '"cosine"', "optimizer.early_stop_epochs": "3"}, r"optimizer\.early_stop_epochs"),
+    ],
+)
+def test_a_recipe_that_goes_by_validation_needs_a_validation_set(
+    tmp_path: Path, cohort: Path, wanted: dict[str, str], field: str
+) -> None:
+    split = without_validation(cohort, tmp_path / "own.tsv")
+    with pytest.raises(UsageError, match=rf"own\.tsv: leaves no volume to validate with, .*{field}.*; give some"):
+        run(tmp_path / "run", cohort, split=split, overrides=wanted)
+    assert not (tmp_path / "run" / "split.tsv").exists()
+
+
 def test_a_loss_that_is_no_number_names_the_scan(tmp_path: Path, cohort: Path) -> None:
     with pytest.raises(DawsonError, match=r"p\d_v1 \((flair|t1)\)"):
         run(tmp_path / "run", cohort, overrides={"optimizer.lr": "1e30"})
@@ -200,6 +246,30 @@ def test_validation_that_stands_still_lowers_the_rate_and_ends_the_run(tmp_path:
     result = json.loads((tmp_path / "run" / "result.json").read_text())
     assert result["finished"]
     assert result["steps"] == 5
+
+
+@pytest.mark.parametrize(("off_mm", "aligned"), [(0.03, False), (0.3, True)])
+def test_a_scan_that_lies_a_rounded_header_off_its_mask_is_not_moved(
+    tmp_path: Path, cohort: Path, monkeypatch: pytest.MonkeyPatch, off_mm: float, aligned: bool
+) -> None:
+    """The mask was drawn on the FLAIR; the T1 lies on the same grid but for what a program has rounded."""
+    case = find_cases(cohort)[0]
+    image = nib.load(case.scans[Sequence.T1])
+    affine = image.affine.copy()
+    affine[0, 3] += off_mm
+    moved = tmp_path / "t1.nii.gz"
+    nib.save(nib.Nifti1Image(np.asarray(image.dataobj), affine), moved)
+    case = replace(case, scans={**case.scans, Sequence.T1: moved})
+    asked: list[float] = []
+
+    def found(scan: Scan, reference: Scan) -> Alignment:
+        asked.append(float(scan.grid.affine[0, 3] - reference.grid.affine[0, 3]))
+        return Alignment(np.eye(4), "headers kept", 0.0, 0.0, "")
+
+    monkeypatch.setattr("dawson.learn.prepared.align", found)
+    recipe = load_recipe("paper", TINY)
+    prepare_units([Unit(case, (Sequence.T1,))], check_cases([case]), recipe, tmp_path / "cache")
+    assert asked == ([pytest.approx(off_mm, abs=1e-4)] if aligned else [])
 
 
 def test_prepared_scans_are_kept_and_shared(tmp_path: Path, cohort: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dawson.errors import UsageError
-from dawson.terminal import EXIT_CODES, FAILED
+from dawson.terminal import EXIT_CODES, FAILED, show_counts
 
 if TYPE_CHECKING:
     from dawson.evaluate.evaluation import Evaluation
@@ -129,7 +128,7 @@ def _evaluate(
     if output is not None:
         given = (*(truth or ()), *(prediction or ()), *(probability or ()))
         check_evaluation_output(output, overwrite=overwrite, inputs=given)
-    with _show_counts() as progress:
+    with show_counts() as progress:
         if cases is None:
             from dawson.evaluate.evaluation import Reading  # noqa: PLC0415
             from dawson.evaluate.pairs import find_pairs  # noqa: PLC0415
@@ -175,28 +174,6 @@ def _evaluate(
     if evaluation.failed:
         typer.echo(f"{len(evaluation.failed)} runs of the model failed; they are listed with the results.", err=True)
         raise typer.Exit(FAILED)
-
-
-@contextmanager
-def _show_counts() -> Iterator[Progress]:
-    """A function to call with what is being done and how far it is; shown on a terminal (stderr) only."""
-    from rich.console import Console  # noqa: PLC0415 (help does without it)
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield lambda what, done, of: None
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bars:
-        tasks = {}
-
-        def show(what: str, done: int, of: int) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(f"{what:<8}", total=of)
-            bars.update(tasks[what], completed=done, total=of)
-
-        yield show
 
 
 def _check_kind(of_masks: Mapping[str, object], of_model: Mapping[str, object], output: Path | None) -> None:

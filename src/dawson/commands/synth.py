@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from dawson.commands.train import need_torch
 from dawson.errors import UsageError
 from dawson.terminal import EXIT_CODES
 
@@ -74,12 +75,8 @@ def _synth(
             "SynthSeg), and --masks one of binary MS lesion masks in MNI152 space at 1 mm (such as those of the "
             "Ljubljana MS set)",
         )
-    from importlib.util import find_spec  # noqa: PLC0415
-
     span = _span(visits)
-    if find_spec("torch") is None:
-        remedy = 'install it with pip install "dawson[train]"'
-        raise UsageError("making patients needs torch, which is not installed", remedy=remedy)
+    need_torch("making patients")
     from dawson.learn.cohort import make_cohort  # noqa: PLC0415
 
     try:

@@ -70,7 +70,8 @@ def _train(
             "--split",
             metavar="A/B/C",
             help="Volumes for training, validation and test as counts (204/32/20) or shares (0.8/0.125/0.075, the "
-            "default), patients never divided; or a split.tsv of an earlier run.",
+            "default), patients never divided; or a split.tsv, such as an earlier run's. Where that has no validation "
+            "set, the last weights are the model.",
         ),
     ] = None,
     folds: Annotated[
@@ -167,13 +168,13 @@ def overrides_of(settings: list[str] | None) -> dict[str, str]:
     return dict(_key_and_value(setting) for setting in settings or ())
 
 
-def need_torch() -> None:
-    """Refuse where the training extra is not installed."""
+def need_torch(what: str = "training") -> None:
+    """Refuse where the training extra is not installed; ``what`` needs it."""
     from importlib.util import find_spec  # noqa: PLC0415
 
     if find_spec("torch") is None:
         raise UsageError(
-            "training needs torch, which is not installed",
+            f"{what} needs torch, which is not installed",
             remedy='install it with pip install "dawson[train]"',
         )
 

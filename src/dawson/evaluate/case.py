@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from dawson.errors import UsageError
 from dawson.evaluate.columns import SIZES, columns_of, definitions_of
 from dawson.evaluate.lesionwise import Lesions, cut_for, detection, match, overlaps, ratio
-from dawson.evaluate.overlap import bounding_box, measure_overlap
+from dawson.evaluate.overlap import measure_overlap
 from dawson.evaluate.settings import Settings, suffix_of
 from dawson.evaluate.surface import measure_surfaces
 from dawson.measure.lesions import VOLUME_TOLERANCE
+from dawson.prepare.grid import bounding_box
 from dawson.study import Float, Grid, Labels, Mask, Volume
 
 __all__ = ["COLUMNS", "DEFINITIONS", "CaseMetrics", "LesionOutcome", "Settings", "measure_case"]

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from dawson.errors import UsageError
 from dawson.evaluate.lesionwise import Cut, Lesions, cut_for, match, overlaps, ratio
-from dawson.evaluate.overlap import bounding_box
 from dawson.evaluate.settings import Settings
+from dawson.prepare.grid import bounding_box
 from dawson.study import Grid, Mask, Volume
 
 VOXEL_THRESHOLDS = np.arange(1, 100) / 100.0

@@ -10,11 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dawson.errors import InputError, UsageError
-from dawson.prepare.grid import canonical_grid, reorient, resample
+from dawson.prepare.grid import SAME_GRID_MM, canonical_grid, reorient, resample
 from dawson.study import Grid, Mask
-
-SAME_GRID_MM = 0.05
-"""Corners of two grids that lie closer than this are the same: programs round the numbers of a header."""
 
 
 def same_lattice(first: Grid, second: Grid) -> bool:

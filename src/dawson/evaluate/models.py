@@ -24,7 +24,7 @@ from dawson.evaluate.settings import Settings
 from dawson.network.model import Model, load_model, sha256
 from dawson.read.mask import read_mask
 from dawson.study import Sequence
-from dawson.write.summary import dawson_version
+from dawson.write.summary import RULE, dawson_version
 
 ALL = "all"
 PREDICTIONS = "predictions"
@@ -193,7 +193,7 @@ def _is_current(folder: Path, files: Mapping[Sequence, Path], network: Model) ->
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
     wanted: dict[str, Any] = {field: network.summary[field] for field in told_model}
-    same_rule = (rule.get("threshold"), rule.get("minimum_lesion_mm3")) == (network.threshold, network.minimum_mm3)
+    same_rule = all(rule.get(field) == network.summary[field] for field in RULE)
     if not (told_model == wanted and same_rule and version == dawson_version()):
         return False
     if not all((folder / name).is_file() for name in (OWN_MASK, OWN_PROBABILITY, OWN_ANATOMY)):

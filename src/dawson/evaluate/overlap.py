@@ -6,19 +6,6 @@ import numpy as np
 
 from dawson.study import Grid, Mask
 
-Box = tuple[slice, slice, slice]
-
-
-def bounding_box(*masks: Mask) -> Box:
-    """The smallest box of voxels that holds every mask (i, j, k); a box without voxels where all are empty."""
-    sides = []
-    for axis in range(3):
-        across = tuple(other for other in range(3) if other != axis)
-        line = np.logical_or.reduce([mask.any(axis=across) for mask in masks])
-        inside = np.flatnonzero(line)
-        sides.append(slice(int(inside[0]), int(inside[-1]) + 1) if len(inside) else slice(0, 0))
-    return sides[0], sides[1], sides[2]
-
 
 def measure_overlap(truth: Mask, prediction: Mask, grid: Grid, *, reference_rate: float) -> dict[str, float | None]:
     """Dice, IoU, precision, sensitivity, normalised Dice and volumes, as defined in ``columns.py``.

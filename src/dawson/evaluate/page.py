@@ -6,8 +6,7 @@ text that comes from outside (names of cases, files, models) is escaped.
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from collections.abc import Sequence as Several
 from html import escape
 from typing import Any
@@ -16,50 +15,15 @@ from dawson.evaluate.digest import LOADS, headline
 from dawson.evaluate.settings import Settings
 from dawson.evaluate.style import Chart
 from dawson.evaluate.table import case_table, cohort_table, comparison_table, head, interval, places, resampled_lines
+from dawson.report.look import definitions, document, picture, section
 
 Summary = Mapping[str, Any]
 
 STYLE = """
-:root { color-scheme: light dark; --paper: #ffffff; --ink: #1c1c1c; --soft: #5c5c5c; --line: #dcdcdc; --band: #f5f5f2;
-  --mark: #0072b2; }
-@media (prefers-color-scheme: dark) { :root { --paper: #16181b; --ink: #e9e9e6; --soft: #a6a6a2; --line: #3a3d42;
-  --band: #1f2226; --mark: #56b4e9; } }
-* { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 66rem; padding: 1.5rem 1.2rem 4rem; background: var(--paper); color: var(--ink);
-  font: 16px/1.5 system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif; overflow-wrap: anywhere; }
-h1 { font-size: 1.7rem; line-height: 1.2; margin: 0.4rem 0; }
-h2 { font-size: 1.2rem; margin: 2.4rem 0 0.6rem; padding-bottom: 0.25rem; border-bottom: 2px solid var(--mark); }
-h3 { font-size: 1rem; margin: 1.2rem 0 0.4rem; }
-p { max-width: 46rem; margin: 0.5rem 0; }
-.soft, figcaption, small { color: var(--soft); }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; font-size: 0.88rem; font-variant-numeric: tabular-nums; overflow-wrap: normal; }
-th, td { padding: 0.28rem 0.7rem; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--line); }
-th { font-weight: 600; }
-thead th { border-bottom: 2px solid var(--soft); vertical-align: bottom; }
-tbody tr:nth-child(even) { background: var(--band); }
-th[scope=row], .left { text-align: left; }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 29rem), 1fr)); gap: 1.4rem; }
-figure { margin: 0; }
-figure img { display: block; width: 100%; height: auto; background: #ffffff; border: 1px solid var(--line);
-  border-radius: 4px; }
-figcaption { font-size: 0.85rem; margin-top: 0.35rem; }
-figcaption strong { color: var(--ink); }
-dl { display: grid; grid-template-columns: minmax(9rem, max-content) 1fr; gap: 0.3rem 1rem; font-size: 0.88rem; }
-dt { font-weight: 600; }
-dd { margin: 0; color: var(--soft); }
-.notice { border-left: 4px solid #d55e00; padding: 0.4rem 0.8rem; background: var(--band); }
-details { margin: 0.6rem 0; }
-summary { cursor: pointer; font-weight: 600; }
-code { font-size: 0.82rem; }
-@media (max-width: 40rem) { dl { grid-template-columns: 1fr; } dd { margin-bottom: 0.5rem; } }
-@media print { .wide { overflow: visible; } details > * { display: block; } h2 { break-after: avoid; }
-  figure { break-inside: avoid; } }
 """
 
 FEW_PATIENTS = 10  # below it a bootstrap interval is known to be too narrow
-
-POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"  # the browser itself refuses anything else
 
 
 def evaluation_page(summary: Summary, charts: Several[Chart], worst: Several[Chart]) -> str:
@@ -68,8 +32,8 @@ def evaluation_page(summary: Summary, charts: Several[Chart], worst: Several[Cha
     sections = [
         _opening(summary, settings),
         _cohort(summary, settings),
-        _section("Charts", _figures(charts)),
-        _section("Worst cases", _figures(worst)) if worst else "",
+        section("Charts", _figures(charts)),
+        section("Worst cases", _figures(worst)) if worst else "",
         _compared(summary),
         _by_load(summary, settings),
         _cases(summary, settings),
@@ -77,14 +41,8 @@ def evaluation_page(summary: Summary, charts: Several[Chart], worst: Several[Cha
         _definitions(summary),
         _provenance(summary),
     ]
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>Lesion masks evaluated - dawson</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
-        + "\n".join(section for section in sections if section)
-        + "\n</body>\n</html>\n"
-    )
+    body = "\n".join(part for part in sections if part)
+    return document("Lesion masks evaluated - dawson", body, style=STYLE)
 
 
 def _opening(summary: Summary, settings: Settings) -> str:
@@ -133,19 +91,12 @@ def _cohort(summary: Summary, settings: Settings) -> str:
             f"{raters['lesion_f1']:.3f}. {escape(summary['definitions']['cohort']['raters'])} "
             f"{escape(summary['definitions']['cohort']['against_raters'])}</p>"
         )
-    body += _list((head(column), texts[column]) for column in columns)
-    return _section("Cohort", body)
+    body += definitions((head(column), texts[column]) for column in columns)
+    return section("Cohort", body)
 
 
 def _figures(charts: Several[Chart]) -> str:
-    figures = []
-    for chart in charts:
-        data = base64.b64encode(chart.png).decode("ascii")
-        alt = escape(f"{chart.title}. {chart.caption}", quote=True)
-        figures.append(
-            f'<figure><img alt="{alt}" src="data:image/png;base64,{data}">'
-            f"<figcaption><strong>{escape(chart.title)}.</strong> {escape(chart.caption)}</figcaption></figure>"
-        )
+    figures = (picture(chart.png, title=chart.title, caption=chart.caption) for chart in charts)
     return f'<div class="charts">{"".join(figures)}</div>'
 
 
@@ -153,7 +104,7 @@ def _compared(summary: Summary) -> str:
     if not summary["comparisons"]:
         return ""
     text = f"<p>{escape(summary['definitions']['cohort']['comparison'])} p is not corrected for many comparisons.</p>"
-    return _section("Predictions compared", text + _table(comparison_table(summary), left=3))
+    return section("Predictions compared", text + _table(comparison_table(summary), left=3))
 
 
 def _by_load(summary: Summary, settings: Settings) -> str:
@@ -170,7 +121,7 @@ def _by_load(summary: Summary, settings: Settings) -> str:
         if method["cases"]:
             volumes.append([name, *_volumes(method)])
     text = "<h3>Volumes, and cases without lesions</h3>"
-    return _section("By lesion load", _table(rows, left=2) + text + _table(volumes, left=1))
+    return section("By lesion load", _table(rows, left=2) + text + _table(volumes, left=1))
 
 
 def _volumes(method: Summary) -> list[str]:
@@ -192,7 +143,7 @@ def _volumes(method: Summary) -> list[str]:
 def _cases(summary: Summary, settings: Settings) -> str:
     dice, *others = headline(settings)
     rows = case_table(summary, [dice, "normalised_dice", *others])
-    return _section("Every case", f"<p>All columns stand in metrics.csv.</p>{_table(rows, left=2)}")
+    return section("Every case", f"<p>All columns stand in metrics.csv.</p>{_table(rows, left=2)}")
 
 
 def _left_out(summary: Summary) -> str:
@@ -201,7 +152,7 @@ def _left_out(summary: Summary) -> str:
         "Not evaluated": [*summary["failed"], *summary["skipped"]],
     }
     return "\n".join(
-        _section(title, f"<ul>{''.join(f'<li>{escape(line)}</li>' for line in lines)}</ul>")
+        section(title, f"<ul>{''.join(f'<li>{escape(line)}</li>' for line in lines)}</ul>")
         for title, lines in lists.items()
         if lines
     )
@@ -209,8 +160,8 @@ def _left_out(summary: Summary) -> str:
 
 def _definitions(summary: Summary) -> str:
     texts = summary["definitions"]
-    body = "<p>Undefined figures are left empty and do not enter means.</p>" + _list(texts["columns"].items())
-    return _section("Definitions", body + "<h3>Of the cohort</h3>" + _list(texts["cohort"].items()))
+    body = "<p>Undefined figures are left empty and do not enter means.</p>" + definitions(texts["columns"].items())
+    return section("Definitions", body + "<h3>Of the cohort</h3>" + definitions(texts["cohort"].items()))
 
 
 def _provenance(summary: Summary) -> str:
@@ -222,15 +173,11 @@ def _provenance(summary: Summary) -> str:
     rows = [["case", "prediction", "file", "SHA-256"]]
     for row in summary["rows"]:
         rows += [[row["case"], row["prediction"], what, digest] for what, digest in row["sha256"].items()]
-    return _section(
+    return section(
         "Provenance",
-        f"{_list(facts)}<h3>Cases by patient</h3><p>{escape(groups)}</p>"
+        f"{definitions(facts)}<h3>Cases by patient</h3><p>{escape(groups)}</p>"
         f"<details><summary>Files by hash</summary>{_table(rows, left=4)}</details>",
     )
-
-
-def _section(title: str, body: str) -> str:
-    return f"<section><h2>{escape(title)}</h2>\n{body}</section>"
 
 
 def _table(rows: Several[Several[str]], *, left: int) -> str:
@@ -243,10 +190,6 @@ def _table(rows: Several[Several[str]], *, left: int) -> str:
     head_row = f"<thead><tr>{cells(rows[0], 'th')}</tr></thead>"
     body = "".join(f"<tr>{cells(row, 'td')}</tr>" for row in rows[1:])
     return f'<div class="wide" tabindex="0"><table>{head_row}<tbody>{body}</tbody></table></div>'
-
-
-def _list(pairs: Iterable[tuple[str, str]]) -> str:
-    return f"<dl>{''.join(f'<dt>{escape(name)}</dt><dd>{escape(text)}</dd>' for name, text in pairs)}</dl>"
 
 
 def _count(number: int, noun: str) -> str:

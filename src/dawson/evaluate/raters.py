@@ -10,8 +10,9 @@ import numpy as np
 
 from dawson.errors import UsageError
 from dawson.evaluate.lesionwise import cut_for, detection, match, overlaps
-from dawson.evaluate.overlap import bounding_box, measure_overlap
+from dawson.evaluate.overlap import measure_overlap
 from dawson.evaluate.settings import Settings
+from dawson.prepare.grid import bounding_box
 from dawson.study import Grid, Mask
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
 from collections.abc import Callable, Iterator
 from collections.abc import Sequence as Several
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from typing import Any
+
+from dawson.cores import threads
 
 MOST = 2
 """Processes, at most: beyond two, reading files and memory bound the speed, not the processor."""
@@ -45,11 +46,7 @@ def workers(count: int) -> Iterator[Run]:
 
 def default_workers() -> int:
     """As many processes as DAWSON_THREADS or the machine's cores allow, at most :data:`MOST`."""
-    wanted = os.environ.get("DAWSON_THREADS", "")
-    if wanted.isdigit() and int(wanted) > 0:
-        return min(int(wanted), MOST)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores, MOST)
+    return min(threads(), MOST)
 
 
 def _begin() -> None:

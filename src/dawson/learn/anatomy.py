@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from dawson.errors import InputError
 from dawson.learn.tissues import INDEX, PARENCHYMA, TISSUES, Anatomy, anatomy_of_tissue, tissue_of_value
-from dawson.prepare.grid import HEAD_MM
+from dawson.prepare.grid import HEAD_MM, bounding_box
 
 DISTANCE_STEP_MM = 0.1  # of the stored distance to the ventricles, which ends at 25.5 mm
 
@@ -119,11 +119,11 @@ def read_head(file: Path) -> Head:
             file=file,
             remedy="use a label map with FreeSurfer values between 0 and 1023",
         )
-    low, high = _bounds(values > 0)
-    low[2] = max(low[2], high[2] - int(HEAD_MM))  # what lies lower is neck; voxels are 1 mm
-    values = values[low[0] : high[0], low[1] : high[1], low[2] : high[2]]
+    i, j, k = bounding_box(values > 0)
+    k = slice(max(k.start, k.stop - int(HEAD_MM)), k.stop)  # what lies lower is neck; voxels are 1 mm
+    values = values[i, j, k]
     affine = affine.copy()
-    affine[:3, 3] += affine[:3, :3] @ low
+    affine[:3, 3] += affine[:3, :3] @ [i.start, j.start, k.start]
     to_mni = _index_to_mni(values, file)
     tissue = tissue_of_value()[values]
     if not (tissue == INDEX["brain-stem"]).any():
@@ -204,11 +204,6 @@ def _cached_head(file: Path, cache: Path | None) -> Head:
     )
     partial.replace(stored)
     return head
-
-
-def _bounds(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    spans = [np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
-    return np.array([s[0] for s in spans]), np.array([s[-1] + 1 for s in spans])
 
 
 def _index_to_mni(values: NDArray[np.int64], file: Path) -> NDArray[np.float64]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
@@ -17,14 +16,16 @@ from typing import Any
 
 import numpy as np
 
+from dawson.cores import cores
 from dawson.errors import DawsonError
+from dawson.learn.aside import replace_file
 from dawson.learn.cases import Case, refusal
 from dawson.measure.lesions import find_lesions
+from dawson.prepare.grid import SAME_GRID_MM
 from dawson.read.mask import read_mask
 from dawson.read.nifti import read_scan
 from dawson.study import Grid, Sequence
 
-SAME_GRID_MM = 0.05  # at the corners: programs that write masks round the numbers of a header
 CHECKED = "checked.json"
 VERSION = 2  # of what is kept; another version is forgotten
 SAVE_EVERY = 25  # files
@@ -71,7 +72,7 @@ def check_cases(
     known = _Known(cache)
     facts: dict[Path, Facts] = {}
     faults: dict[Path, str] = {}
-    pool = ThreadPoolExecutor(workers or _cores())  # reading and unpacking let go of the interpreter's lock
+    pool = ThreadPoolExecutor(workers or cores())  # reading and unpacking let go of the interpreter's lock
     try:
         futures = {pool.submit(_examine, file, is_mask, known): file for file, is_mask in wanted.items()}
         for done, future in enumerate(as_completed(futures), 1):
@@ -93,10 +94,6 @@ def check_cases(
     if problems:
         raise refusal(source, problems)
     return tuple(_case_facts(case, facts) for case in cases)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _case_facts(case: Case, facts: Mapping[Path, Facts]) -> CaseFacts:
@@ -203,15 +200,9 @@ class _Known:
                 return
             self.old = self._load() | self.new
             text = json.dumps({"version": VERSION, "files": self.old})
-            partial = self.file.with_name(f".{CHECKED}.{os.getpid()}")
-            try:
-                self.file.parent.mkdir(parents=True, exist_ok=True)
-                partial.write_text(text, "utf-8")
-                partial.replace(self.file)
+            with suppress(OSError):
+                replace_file(self.file, text)
                 self.new = {}
-            except OSError:
-                with suppress(OSError):
-                    partial.unlink()
 
     def _load(self) -> dict[str, Facts]:
         try:

@@ -24,8 +24,10 @@ from uuid import uuid4
 import numpy as np
 import torch
 
+from dawson.cores import cores
 from dawson.errors import UsageError
 from dawson.learn.anatomy import Head, LesionMap, nifti_files, read_head, read_lesion_map
+from dawson.learn.aside import replace_file
 from dawson.learn.cohort_bids import MASKS, SETTINGS, cohort_files, mask_files, participants_files, scan_files
 from dawson.learn.series import draw_patient, draw_scanner, scan_visit
 from dawson.study import Sequence
@@ -103,13 +105,13 @@ def make_cohort(
         if progress is not None:
             progress(len(plans) - len(left), len(plans))
         done = len(plans) - len(left)
-        count = min(workers or _cores(), len(left))
+        count = min(workers or cores(), len(left))
         for _ in _all_made(out, wishes, left, count) if left else ():
             done += 1
             if progress is not None:
                 progress(done, len(plans))
         for name, content in participants_files(wishes, plans).items():
-            _replace(out / name, content)
+            replace_file(out / name, content)
     except OSError as error:
         raise UsageError(
             f"the cohort could not be written ({error.strerror or type(error).__name__})",
@@ -270,21 +272,7 @@ def _prepare(out: Path, wishes: Wishes) -> None:
     elif out.is_dir() and any(not entry.name.startswith(".") for entry in out.iterdir()):
         raise UsageError("holds other files", remedy="name a new or an empty folder", file=out)
     for name, content in files.items():
-        _replace(out / name, content)
+        replace_file(out / name, content)
     for old in out.glob(".sub-*"):
         if time.time() - old.stat().st_mtime > LEFTOVER:
             shutil.rmtree(old, ignore_errors=True)
-
-
-def _replace(file: Path, content: bytes) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    aside = file.with_name(f".{file.name}-{uuid4().hex[:8]}")
-    try:
-        save(aside, content)
-        aside.replace(file)
-    finally:
-        aside.unlink(missing_ok=True)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

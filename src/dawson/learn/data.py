@@ -15,7 +15,7 @@ from dawson.learn.prepared import Prepared, Unit, prepare_units, units_of
 from dawson.learn.run import CHECKPOINT, SPLIT, Tell
 from dawson.learn.sources import Mixture, Patches, Source, Volumes, Windows
 from dawson.learn.split import SETS, Split, k_folds, read_split, split_cases, write_split
-from dawson.recipe import Recipe
+from dawson.recipe import Optimizer, Recipe
 
 SHARES = "0.8/0.125/0.075"  # of train, validation and test: the paper's 204, 32 and 20 of 256
 NOTHING = "give --cases (labelled scans), or --maps and --masks (to learn from synthetic patients), or all of them"
@@ -27,7 +27,8 @@ class Origin:
 
     ``cases`` is a BIDS data set or table; ``maps`` a folder of whole-head label maps (FreeSurfer values, 1 mm),
     ``masks`` one of binary lesion masks in MNI152 space (1 mm); ``split`` counts or shares of volumes, or
-    a split.tsv; ``folds`` and ``fold`` (from 1) take a k-fold split instead; ``cache`` keeps prepared scans.
+    a split.tsv, which may do without a validation set (then the last weights are the model); ``folds`` and
+    ``fold`` (from 1) take a k-fold split instead; ``cache`` keeps prepared scans.
     """
 
     cases: Path | None = None
@@ -97,7 +98,7 @@ def _with_cases(
 
     found = check_cases(cases, cache=cache, source=where, progress=count("check"))
     loads = {fact.name: fact.load_ml for fact in found}
-    split = _split(origin, cases, loads, out / SPLIT, recipe.optimizer.seed, tell)
+    split = _split(origin, cases, loads, out / SPLIT, recipe.optimizer, tell)
     units = {name: units_of(split[name], recipe) for name in ("train", "validation", "test")}
     wanted = [*units["train"], *units["validation"]]
     prepared = prepare_units(wanted, found, recipe, cache, helper=helper, progress=count("prepare"))
@@ -123,22 +124,30 @@ def _with_cases(
 
 
 def _split(
-    origin: Origin, cases: tuple[Case, ...], loads: dict[str, float], file: Path, seed: int, tell: Tell
+    origin: Origin, cases: tuple[Case, ...], loads: dict[str, float], file: Path, optimizer: Optimizer, tell: Tell
 ) -> Split:
     """The split of a run begun before, the one that was named, or a new one, which is written down."""
-    named = origin.split if isinstance(origin.split, Path) or origin.split is None else Path(origin.split)
+    named = Path(origin.split) if origin.split is not None and Path(origin.split).is_file() else None
     fold = origin.fold or 0
     if (origin.folds or fold) and (origin.split is not None or not 1 <= fold <= (origin.folds or 0)):
         raise UsageError("a k-fold split needs --folds K, --fold from 1 to K and no --split", remedy="give just these")
     begun = (file.parent / CHECKPOINT).exists() and file.exists()
-    if named is not None and named.is_file():
+    if named is not None:
         split = read_split(named, cases)
     elif origin.folds is not None:
-        split = k_folds(cases, loads, origin.folds, seed=seed)[fold - 1]
+        split = k_folds(cases, loads, origin.folds, seed=optimizer.seed)[fold - 1]
     elif origin.split is not None or not begun:
-        split = split_cases(cases, loads, str(origin.split or SHARES), seed=seed)
+        split = split_cases(cases, loads, str(origin.split or SHARES), seed=optimizer.seed)
     else:
         split = read_split(file, cases)
+    if not split.validation and (optimizer.schedule == "plateau" or optimizer.early_stop_epochs):
+        waiting = "schedule (plateau)" if optimizer.schedule == "plateau" else "early_stop_epochs"
+        raise UsageError(
+            f"leaves no volume to validate with, which the recipe's optimizer.{waiting} goes by",
+            file=named or file,
+            remedy="give some volumes the set validation, or set optimizer.schedule to cosine and "
+            "optimizer.early_stop_epochs to 0",
+        )
     if not begun:
         write_split(file, split)
     elif _sets(split) != _sets(read_split(file, cases)):

@@ -43,6 +43,7 @@ def export(weights: Mapping[str, Tensor], recipe: Recipe, folder: Path, facts: M
         "purpose": "Research. Not a medical device, not for diagnosis.",
         **facts,
         "threshold": recipe.measure.threshold,
+        "peak": recipe.measure.peak,
         "minimum_lesion_mm3": recipe.measure.minimum_mm3,
         "connectivity": CONNECTIVITY,
         "anatomy": {str(int(value)): NAMES[value] for value in anatomy},

@@ -7,13 +7,13 @@ the same pipeline that users run.
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 from dawson.errors import DawsonError
-from dawson.evaluate.charts import draw_charts
 from dawson.evaluate.models import Unit, evaluate_model
-from dawson.evaluate.output import write_evaluation
+from dawson.evaluate.output import CHARTS, write_evaluation
 from dawson.evaluate.table import text_report
 from dawson.learn.checkpoint import State
 from dawson.learn.curves import draw_by_sequence, draw_curves
@@ -23,7 +23,7 @@ from dawson.network.model import ONNX, load_model
 from dawson.recipe import Recipe
 
 CURVES, BY_SEQUENCE, TEST, SUMMARY = "curves.png", "by_sequence.png", "test", "summary.json"
-BY_PREDICTION = "dice"  # of the charts of an evaluation
+BY_PREDICTION = f"{CHARTS}/dice.png"  # of an evaluation
 
 
 def finish(out: Path, model: Path, data: Data, recipe: Recipe, state: State, *, test: bool, tell: Tell) -> None:
@@ -31,17 +31,17 @@ def finish(out: Path, model: Path, data: Data, recipe: Recipe, state: State, *, 
     lines = epochs(out / RECORD)
     if lines:
         (out / CURVES).write_bytes(draw_curves(lines))
-    best: dict[str, Any] | None = None
-    for line in lines:
-        if line["epoch"] == state.growth.best_epoch and "validation" in line:
-            validation = line["validation"]
-            best = {"epoch": line["epoch"], "dice": validation["dice"], "iou": validation["iou"]}
+    validations = {line["epoch"]: line["validation"] for line in lines if "validation" in line}
+    validation = validations.get(state.growth.best_epoch)
+    best = validation and {"epoch": state.growth.best_epoch, "dice": validation["dice"], "iou": validation["iou"]}
     result: dict[str, Any] = {"finished": True, "steps": state.step, "best": best}
     if test and data.test:
         result["test"] = _test(out, model, data, recipe, tell)
-    by_sequence = _by_sequence(out, lines, state)
-    if by_sequence is not None:
-        (out / BY_SEQUENCE).write_bytes(by_sequence)
+    if (out / TEST / SUMMARY).exists():  # Dice by sequence: of every test case,
+        if (out / TEST / BY_PREDICTION).exists():
+            shutil.copyfile(out / TEST / BY_PREDICTION, out / BY_SEQUENCE)
+    elif validation is not None:  # or where nothing was tested the means of the best epoch's validation
+        (out / BY_SEQUENCE).write_bytes(draw_by_sequence(validation["by_sequence"]))
     write_json(out / RESULT, result)
 
 
@@ -70,15 +70,6 @@ def _test(out: Path, model: Path, data: Data, recipe: Recipe, tell: Tell) -> dic
     content = write_evaluation(evaluation, out / TEST)
     tell({"event": "table", "lines": ["", "Test set:", *text_report(evaluation, content).splitlines()]})
     return _means(content["predictions"])
-
-
-def _by_sequence(out: Path, lines: list[dict[str, Any]], state: State) -> bytes | None:
-    """Dice by sequence: of every test case, or where nothing was tested the means of the best epoch's validation."""
-    if (out / TEST / SUMMARY).exists():
-        charts = draw_charts(json.loads((out / TEST / SUMMARY).read_text("utf-8")))
-        return next((chart.png for chart in charts if chart.name == BY_PREDICTION), None)
-    best = [line for line in lines if line["epoch"] == state.growth.best_epoch and "validation" in line]
-    return draw_by_sequence(best[0]["validation"]["by_sequence"]) if best else None
 
 
 def _means(predictions: dict[str, Any]) -> dict[str, Any]:

@@ -143,10 +143,6 @@ def _fit(
     saved, wanted = time.monotonic(), settings.optimizer
     waited = time.monotonic()
 
-    def save() -> None:
-        if team.leads:
-            checkpoint.save(out / CHECKPOINT, network, average, optimizer, state)
-
     with stoppable() as stop:
         for batch in _batches(data.source, settings, team, state.step, end, workers):
             figures = _step(module, optimizer, batch, settings, team, state)
@@ -160,20 +156,20 @@ def _fit(
             state.count += 1
             state.seconds += time.monotonic() - waited
             log.step(state.step, figures, time.monotonic() - waited, optimizer.param_groups[0]["lr"], wanted.steps)
-            if state.count == wanted.steps_per_epoch or state.step == wanted.steps:
+            whole = state.count == wanted.steps_per_epoch or state.step == wanted.steps
+            if whole:
                 _end_epoch(network, average, state, data, settings, team, out, log)
-                save()
+            still = whole and _stands_still(state, settings)
+            stopped = not still and team.any(stop.asked)
+            if whole or stopped or state.step == end or time.monotonic() - saved > CHECKPOINT_S:
+                if team.leads:
+                    checkpoint.save(out / CHECKPOINT, network, average, optimizer, state)
                 saved = time.monotonic()
-                if _stands_still(state, settings):
-                    break
-            if team.any(stop.asked):
-                save()
+            if stopped:
                 raise KeyboardInterrupt
-            if time.monotonic() - saved > CHECKPOINT_S:
-                save()
-                saved = time.monotonic()
+            if still:
+                break
             waited = time.monotonic()
-        save()
 
 
 def _batches(

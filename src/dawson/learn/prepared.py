@@ -30,7 +30,7 @@ from dawson.learn.split_table import Volume
 from dawson.network.engine import argmax_anatomy, load_engine, run_windows
 from dawson.network.model import Model, load_model
 from dawson.prepare.align import align
-from dawson.prepare.grid import resample
+from dawson.prepare.grid import SAME_GRID_MM, resample
 from dawson.prepare.volume import prepare_volume
 from dawson.read import read_scan
 from dawson.read.mask import read_mask
@@ -38,7 +38,7 @@ from dawson.recipe import Recipe
 from dawson.recipe import Volume as VolumeSettings
 from dawson.study import Sequence, Study
 
-VERSION = 2  # of the way in which scans are prepared and kept; another version is another hash
+VERSION = 3  # of the way in which scans are prepared and kept; another version is another hash
 STALE_S = 3600.0  # an unfinished folder that nobody has touched for so long was left by a process that died
 ARRAYS = ("images", "lesion", "anatomy")
 NOTES = "notes.json"
@@ -155,7 +155,8 @@ class _Finder:
         mask, grid = drawn.mask, drawn.grid
         matrix: NDArray[np.float64] | None = None
         notes: tuple[str, ...] = ()
-        if facts.reference is not study.reference.sequence and not grid.same_as(study.reference.grid):
+        same = grid.same_as(study.reference.grid, tolerance=SAME_GRID_MM)
+        if facts.reference is not study.reference.sequence and not same:
             drawn_on = study.scans.get(facts.reference) or read_scan(unit.case.scans[facts.reference], facts.reference)
             found = align(drawn_on, study.reference)
             matrix, notes = found.matrix, found.warnings
@@ -197,7 +198,7 @@ def _volume_arrays(unit: Unit, facts: CaseFacts, settings: VolumeSettings) -> _F
     drawn = read_mask(unit.case.mask)
     matrix: NDArray[np.float64] | None = None
     notes: tuple[str, ...] = ()
-    if sequence is not facts.reference and not scan.grid.same_as(drawn.grid):
+    if sequence is not facts.reference and not scan.grid.same_as(drawn.grid, tolerance=SAME_GRID_MM):
         # World of this scan, on a grid of its own → world of the mask, which lies on another scan of the visit.
         found = align(scan, read_scan(unit.case.scans[facts.reference], facts.reference))
         matrix = np.asarray(np.linalg.inv(found.matrix), dtype=np.float64)

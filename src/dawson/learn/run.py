@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from dawson.errors import UsageError
+from dawson.learn.aside import replace_file
 from dawson.recipe import Recipe, recipe_from_dict, recipe_to_dict
 
 CHECKPOINT, BEST, RECORD, RECIPE = "checkpoint.safetensors", "best.safetensors", "record.jsonl", "recipe.json"
@@ -71,19 +72,15 @@ def rates_of(out: Path) -> list[dict[str, Any]]:
 
 
 def write_json(file: Path, content: Mapping[str, Any]) -> None:
-    """Write JSON aside, then rename: nobody ever sees half of it."""
-    partial = file.with_name(file.name + ".partial")
-    partial.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")
-    partial.replace(file)
+    """Write JSON in one step."""
+    replace_file(file, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
 def truncate(record: Path, step: int) -> None:
     """Drop records of steps that were lost with an interruption and are about to be done again."""
     if record.exists():
         kept = [line for line in read_record(record) if line["step"] <= step]
-        partial = record.with_name(record.name + ".partial")
-        partial.write_text("".join(json.dumps(line) + "\n" for line in kept), "utf-8")
-        partial.replace(record)
+        replace_file(record, "".join(json.dumps(line) + "\n" for line in kept))
 
 
 def read_record(record: Path) -> list[dict[str, Any]]:

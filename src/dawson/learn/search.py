@@ -11,13 +11,13 @@ import csv
 import io
 import json
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dawson.errors import UsageError
+from dawson.errors import InputError, UsageError
+from dawson.learn.aside import replace_file
 from dawson.learn.jobs import Place, Task, Tell, Train, epochs_of, failure_note, result_of, run_tasks
 from dawson.learn.points import Axis, Point, expand, spell
 from dawson.learn.run import RECIPE, SPLIT, write_json
@@ -236,6 +236,9 @@ def _shared_split(file: Path, cases: Path, split: str | Path | None, cache: Path
     facts = check_cases(found, cache=cache, source=cases)
     if split is not None and Path(split).is_file():
         made = read_split(Path(split), found)
+        if not made.validation:
+            remedy = "give some volumes the set validation"
+            raise InputError("leaves no volume to validate with, which the ranking goes by", remedy=remedy, file=split)
     else:
         made = split_cases(found, {fact.name: fact.load_ml for fact in facts}, str(split or SHARES), seed=seed)
     write_split(file, made)
@@ -268,7 +271,5 @@ def _write(out: Path, asked: Mapping[str, Any], axes: Sequence[Axis], rows: Sequ
             for row in rows
         ],
     }
-    partial = out / f".{TABLE}.{os.getpid()}"
-    partial.write_text(text.getvalue(), "utf-8")
-    partial.replace(out / TABLE)
+    replace_file(out / TABLE, text.getvalue())
     write_json(out / RECORD, record)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections.abc import Callable, Iterable
 from collections.abc import Sequence as Several
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from dawson.errors import InputError, UsageError
+from dawson.learn.aside import replace_file
 from dawson.learn.cases import Case
 from dawson.study import Sequence
 
@@ -73,14 +72,9 @@ def write_split(file: Path, split: Split) -> Path:
     writer = csv.writer(text, delimiter="\t", lineterminator="\n")
     writer.writerow(COLUMNS)
     writer.writerows((patient, visit or "n/a", sequence, name) for patient, visit, sequence, name in sorted(rows))
-    partial = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(text.getvalue(), "utf-8")
-        partial.replace(file)
+        replace_file(file, text.getvalue())
     except OSError as error:
-        with suppress(OSError):
-            partial.unlink()
         remedy = "make room or give permission there"
         raise UsageError(f"the split could not be written ({error.strerror})", remedy=remedy, file=file) from error
     return file
@@ -90,7 +84,7 @@ def read_split(file: Path, cases: Several[Case]) -> Split:
     """Read a split for these cases.
 
     Raises :class:`InputError` where it is no split, has a patient in two sets (volumes that are unused do
-    not count), lacks a volume of the cases, or leaves nothing to train on or to validate with.
+    not count), lacks a volume of the cases, or leaves nothing to train on.
     """
     sets = _read_sets(file)
     roles: dict[str, set[str]] = {}
@@ -110,9 +104,8 @@ def read_split(file: Path, cases: Several[Case]) -> Split:
     more = len(sets) - len(volumes)
     notes = [f"the split names {more} volumes that are not among the cases"] if more else []
     split = split_by(cases, lambda volume: sets[volume.key], notes)
-    if not (split.train and split.validation):
-        remedy = "give some volumes the sets train and validation"
-        raise InputError("leaves no volume to train on or to validate with", remedy=remedy, file=file)
+    if not split.train:
+        raise InputError("leaves no volume to train on", remedy="give some volumes the set train", file=file)
     return split
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dawson.cores import cores
 from dawson.errors import UsageError
 from dawson.learn.jobs import Place, Task, Tell, Train, carry_out, epochs_of, failure_note, result_of
 from dawson.learn.slurm import lives, queue, slurm_minutes
@@ -148,8 +149,8 @@ def _submitter(
             timeout_min=slurm_minutes(slurm["time"]) if "time" in slurm else DEFAULT_MINUTES,
             slurm_additional_parameters=more,
         )
-        if cores := more.get("cpus_per_task"):  # srun does not inherit it since Slurm 22.05
-            executor.update_parameters(slurm_srun_args=[f"--cpus-per-task={cores}"])
+        if wanted := more.get("cpus_per_task"):  # srun does not inherit it since Slurm 22.05
+            executor.update_parameters(slurm_srun_args=[f"--cpus-per-task={wanted}"])
     else:
         executor.update_parameters(timeout_min=FOR_EVER_MINUTES)
 
@@ -190,7 +191,7 @@ def _environment(place: Place, slot: int) -> dict[str, str | None]:
     # submitit hides all GPUs from a local job; where none is counted, what this process sees is left as it is.
     environment = {"CUDA_VISIBLE_DEVICES": devices[slot % len(devices)] if devices else given}
     if "OMP_NUM_THREADS" not in os.environ:
-        environment["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // (place.at_once or 1)))
+        environment["OMP_NUM_THREADS"] = str(max(1, cores() // (place.at_once or 1)))
     return environment
 
 

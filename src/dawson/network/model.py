@@ -1,7 +1,7 @@
 """A model is a folder: ``model.onnx`` to run, ``model.safetensors`` to fine-tune, ``card.json`` to judge by.
 
-The card carries the recipe (so that scans are prepared as they were in training), the threshold and the
-minimum lesion size, the meaning of the anatomy labels, what the model was trained on, its measured
+The card carries the recipe (so that scans are prepared as they were in training), the threshold, the
+least peak and the minimum size of lesions, the meaning of the anatomy labels, what the model was trained on, its measured
 accuracy, and the SHA-256 of both weight files; that of the ONNX file is checked whenever it is loaded.
 """
 
@@ -30,6 +30,7 @@ class Model:
     card: Mapping[str, Any]
     recipe: Recipe
     threshold: float
+    peak: float
     minimum_mm3: float
     anatomy_names: Mapping[int, str]
 
@@ -52,6 +53,7 @@ class Model:
             "version": self.card["version"],
             "sha256": self.card["sha256"][ONNX],
             "threshold": self.threshold,
+            "peak": self.peak,
             "minimum_lesion_mm3": self.minimum_mm3,
             "accuracy": self.card.get("accuracy"),
             "trained_on": self.card.get("data"),
@@ -78,6 +80,7 @@ def load_model(folder: Path | str | None = None) -> Model:
             card,
             recipe,
             float(card["threshold"]),
+            float(card["peak"]),
             float(card["minimum_lesion_mm3"]),
             {int(value): str(name) for value, name in card["anatomy"].items()},
         )

@@ -199,12 +199,14 @@ def _judge(fixed: _View, floating: _View, centre: NDArray[np.float64]) -> Judge:
         common = np.isfinite(views).all(axis=0)
         if np.count_nonzero(common) < LEAST * common.size:
             return [0.0] * len(views)
-        return [_mutual_information(known[common], view[common]) for view in views]
+        return [mutual_information(known[common], view[common]) for view in views]
 
     return similarities
 
 
-def _mutual_information(a: NDArray[Any], b: NDArray[Any]) -> float:
+def mutual_information(a: NDArray[Any], b: NDArray[Any]) -> float:
+    """Mutual information in nats of two sets of values (n,), from a histogram of 32 × 32 bins over their ranges."""
+
     def binned(values: NDArray[Any]) -> NDArray[np.int64]:
         low, high = float(values.min()), float(values.max())
         return ((values - low) * ((BINS - 1e-3) / max(high - low, 1e-12))).astype(np.int64)

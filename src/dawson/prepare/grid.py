@@ -14,7 +14,7 @@ from nibabel.orientations import inv_ornt_aff, io_orientation
 from numpy.typing import NDArray
 
 from dawson.errors import InputError
-from dawson.study import Grid
+from dawson.study import Grid, Mask
 
 Box = tuple[NDArray[np.int64], NDArray[np.int64]]
 """A voxel box: its first index (inclusive) and its last (exclusive), each (3,), along the stored axes."""
@@ -24,6 +24,10 @@ THREADS = 1
 
 COARSE_MM = 4.0  # the head is looked for at this spacing: noise averages out and the search takes no time
 HEAD_MM = 230.0  # crown to below the chin; a brain ends about 170 mm below the crown even in large heads
+
+
+SAME_GRID_MM = 0.05
+"""Corners of a mask's grid and a scan's that lie closer than this are the same: programs round a header's numbers."""
 
 
 def canonical_grid(grid: Grid) -> Grid:
@@ -63,9 +67,7 @@ def reorient(array: NDArray[Any], source: Grid, target: Grid) -> NDArray[Any]:
     raise InputError("the two grids are not orientations of one lattice", remedy="resample between them instead")
 
 
-def working_grid(
-    grid: Grid, *, spacing: float, box: Box | None = None, margin_mm: float = 0.0, multiple: int = 1
-) -> Grid:
+def working_grid(grid: Grid, *, spacing: float, box: Box | None = None, margin_mm: float = 0.0) -> Grid:
     """An isotropic lattice of ``spacing`` mm over ``grid``, along the scan's own directions.
 
     Its axes are the canonical axes of ``grid`` (for a sheared grid the orthonormal axes nearest to
@@ -73,9 +75,8 @@ def working_grid(
     ``grid``, or of ``box`` in it, from outer face to outer face, plus ``margin_mm`` on all six sides.
 
     Centres: the fewest voxels that cover this extent are centred on it, so they overhang by less than
-    half a voxel on either side. Voxels added to make each axis a ``multiple`` are whole ones, half
-    of them (rounded down) before, the rest behind. A 1 mm scan prepared at 1 mm with a whole margin
-    therefore keeps its voxel centres and is not interpolated at all.
+    half a voxel on either side. A 1 mm scan prepared at 1 mm with a whole margin therefore keeps its
+    voxel centres and is not interpolated at all.
     """
     axes = canonical_grid(grid).affine[:3, :3]
     u, _, vt = np.linalg.svd(axes / np.linalg.norm(axes, axis=0))
@@ -84,10 +85,9 @@ def working_grid(
     faces = np.array(np.meshgrid(*zip(lo - 0.5, hi - 0.5, strict=True), indexing="ij")).reshape(3, -1).T
     along = grid.to_world(faces) @ directions  # corners of the box in mm along each new axis
     extent = np.ptp(along, axis=0) + 2 * margin_mm
-    needed = np.maximum(np.ceil(extent / spacing - 1e-4), 1).astype(int)  # 1e-4: headers are float32
-    shape = -(-needed // multiple) * multiple
+    shape = np.maximum(np.ceil(extent / spacing - 1e-4), 1).astype(int)  # 1e-4: headers are float32
     centre = (along.min(axis=0) + along.max(axis=0)) / 2
-    first = centre - (needed - 1) / 2 * spacing - (shape - needed) // 2 * spacing
+    first = centre - (shape - 1) / 2 * spacing
     affine = np.eye(4)
     affine[:3, :3] = directions * spacing
     affine[:3, 3] = directions @ first
@@ -170,6 +170,20 @@ def head_box(voxels: NDArray[Any], grid: Grid) -> Box:
     corners = grid.to_index(canonical.to_world(np.array([lo, hi - 1], dtype=np.float64)))
     first, last = np.rint(np.sort(corners, axis=0)).astype(np.int64)
     return first, last + 1
+
+
+def bounding_box(*masks: Mask, margin: int = 0) -> tuple[slice, slice, slice]:
+    """The smallest box of voxels that holds every mask (i, j, k), and ``margin`` more where the array has them.
+
+    A box without voxels where all masks are empty.
+    """
+    sides = []
+    for axis in range(3):
+        across = tuple(other for other in range(3) if other != axis)
+        inside = np.flatnonzero(np.logical_or.reduce([mask.any(axis=across) for mask in masks]))
+        low, high = (inside[0] - margin, inside[-1] + 1 + margin) if len(inside) else (0, 0)
+        sides.append(slice(max(int(low), 0), min(int(high), masks[0].shape[axis])))
+    return sides[0], sides[1], sides[2]
 
 
 def _check_shape(array: NDArray[Any], grid: Grid) -> None:

@@ -14,9 +14,10 @@ from typing import Any, Literal
 import numpy as np
 from nibabel.nifti1 import Nifti1Header
 from nibabel.nifti2 import Nifti2Header
+from numpy.typing import NDArray
 
 from dawson.errors import InputError
-from dawson.read.stream import COPY_AGAIN, Source
+from dawson.read.stream import COPY_AGAIN, PADDING, Source
 
 MAX_SIDE = 2048  # voxels along one axis: twice those of the finest whole-head scans
 MAX_VOXELS = 2**28  # 640³ fits, beyond any head scan, and is 1 GiB as float32
@@ -68,13 +69,27 @@ def read_header(source: Source) -> tuple[Any, Layout]:
     slope, intercept = _scaling(header, file)
     layout = Layout(_shape(header, file), _dtype(header, file), _start(header, length, file), slope, intercept)
     if layout.start + layout.size > source.capacity:
-        raise too_short(layout, file)
+        raise _too_short(layout, file)
     source.take(layout.start - length)  # extensions may hold a DICOM header with a name in it: never parsed
     return header, layout
 
 
-def too_short(layout: Layout, file: Path) -> InputError:
-    """The error for a file that ends before its last voxel."""
+def read_voxels(source: Source, layout: Layout) -> tuple[NDArray[Any], str]:
+    """The stored voxels (i, j, k; a view, in Fortran order), not scaled, and the SHA-256 of the file.
+
+    Reads ``source`` to its end. Raises :class:`InputError` where that is not where the voxels end.
+    """
+    content, found = source.fill(layout.size)
+    sha256, left = source.finish()
+    if found < layout.size:
+        raise _too_short(layout, source.file)
+    if left > PADDING:
+        finding = "the file goes on after the last voxel that its header promises"
+        raise InputError(finding, remedy=COPY_AGAIN, file=source.file)
+    return content.view(layout.dtype).reshape(layout.shape, order="F"), sha256
+
+
+def _too_short(layout: Layout, file: Path) -> InputError:
     shape = " × ".join(str(n) for n in layout.shape)
     finding = f"the file ends before the {shape} voxels ({layout.size} bytes) that its header promises"
     return InputError(finding, remedy=COPY_AGAIN, file=file)

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from dawson.errors import InputError
 from dawson.read.geometry import read_geometry
-from dawson.read.header import read_header, too_short
+from dawson.read.header import read_header, read_voxels
 from dawson.read.nifti import ENDINGS
-from dawson.read.stream import COPY_AGAIN, PADDING, open_source
+from dawson.read.stream import open_source
 from dawson.study import Grid, Labels, Mask, Volume
 
 PROBABILITY_SLACK = 1e-4
@@ -130,14 +130,7 @@ def _read(file: Path) -> tuple[NDArray[Any], float, float, Grid, str]:
     with open_source(file) as source:
         header, layout = read_header(source)
         _, grid, _ = read_geometry(header, layout.shape, file=file)
-        content, found = source.fill(layout.size)
-        sha256, left = source.finish()
-    if found < layout.size:
-        raise too_short(layout, file)
-    if left > PADDING:
-        finding = "the file goes on after the last voxel that its header promises"
-        raise InputError(finding, remedy=COPY_AGAIN, file=file)
-    stored = content.view(layout.dtype).reshape(layout.shape, order="F")
+        stored, sha256 = read_voxels(source, layout)
     return stored, layout.slope, layout.intercept, grid, sha256
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import stat
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dawson.errors import InputError
 from dawson.read.geometry import read_geometry
-from dawson.read.header import Layout, read_header, too_short
+from dawson.read.header import Layout, read_header, read_voxels
 from dawson.read.plausible import check_content, check_view, mend
-from dawson.read.stream import COPY_AGAIN, PADDING, TO_NIFTI, open_source
+from dawson.read.stream import TO_NIFTI, open_source
 from dawson.study import Scan, Sequence, Volume
 
 ENDINGS = (".nii", ".nii.gz")
@@ -38,18 +39,12 @@ def read_scan(file: Path | str, sequence: Sequence) -> Scan:
     file = Path(file)
     _check_name(file)
     with open_source(file) as source:
-        stored, layout = read_header(source)
-        header, grid, warnings = read_geometry(stored, layout.shape, file=file)
+        original, layout = read_header(source)
+        header, grid, warnings = read_geometry(original, layout.shape, file=file)
         warnings += check_view(grid, file=file)
-        content, found = source.fill(layout.size)
-        sha256, left = source.finish()
-    if found < layout.size:
-        raise too_short(layout, file)
-    if left > PADDING:
-        finding = "the file goes on after the last voxel that its header promises"
-        raise InputError(finding, remedy=COPY_AGAIN, file=file)
-    voxels = _decode(content, layout)
-    del content
+        stored, sha256 = read_voxels(source, layout)
+    voxels = _decode(stored, layout)
+    del stored
     missing, noticed = mend(voxels, file=file)
     check_content(voxels, grid, file=file)
     return Scan(
@@ -85,9 +80,8 @@ def _check_name(file: Path) -> None:
         raise InputError(finding, remedy=f"{TO_NIFTI} (DICOM) or nibabel (other formats)", file=file)
 
 
-def _decode(content: NDArray[np.uint8], layout: Layout) -> Volume:
-    """The scaled voxels of ``content``; slab by slab, so that no third copy of the volume is made."""
-    stored = content.view(layout.dtype).reshape(layout.shape, order="F")
+def _decode(stored: NDArray[Any], layout: Layout) -> Volume:
+    """The scaled voxels; slab by slab, so that no third copy of the volume is made."""
     voxels = np.empty(layout.shape, dtype=np.float32)
     scaled = (layout.slope, layout.intercept) != (1.0, 0.0)
     with np.errstate(all="ignore"):  # NaN, and doubles beyond float32, are dealt with afterwards

@@ -125,6 +125,8 @@ class Measure:
     threshold: float = 0.35
     """Least probability of a lesion voxel. Below one half: raters draw lesions more generously than the
     half-height at which the generator draws its truth."""
+    peak: float = 0.0
+    """Least highest probability of a lesion; up to ``threshold`` it drops nothing."""
     minimum_mm3: float = 3.0
 
 

@@ -64,6 +64,7 @@ RANGES = {
     "augment.lesion_centred": SHARE,
     "augment.synthetic": SHARE,
     "measure.threshold": (1e-3, 1.0),
+    "measure.peak": SHARE,
     "measure.minimum_mm3": AMOUNT,
     "volume.shape": COUNT,
     "volume.spacing_mm": (0.1, 20.0),
