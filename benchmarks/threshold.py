@@ -41,7 +41,7 @@ def main() -> None:
         probability = np.asanyarray(image.dataobj)
         row = []
         for threshold in THRESHOLDS:
-            mask, labels, _ = find_lesions(probability, grid, threshold=threshold, minimum_mm3=options.minimum)
+            mask, _, _ = find_lesions(probability, grid, threshold=threshold, minimum_mm3=options.minimum)
             dice = 2 * (mask & truth).sum() / max(mask.sum() + truth.sum(), 1)
             row.append((float(dice), _f1(truth, mask, grid, options.minimum), mask.sum() / max(truth.sum(), 1)))
         found.setdefault(folder.name, []).append(row)

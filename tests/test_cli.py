@@ -7,6 +7,8 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
@@ -17,10 +19,11 @@ import dawson.read
 from dawson import cli, terminal
 from dawson.errors import InputError
 from dawson.measure.lesions import find_lesions
-from dawson.study import Grid, Scan, Segmentation, Sequence, Study
+from dawson.study import Check, Grid, Scan, Segmentation, Sequence, Study
 from dawson.write import picture
 from dawson.write.folder import RESULTS
 
+REPORTS = ("report.html", "report.pdf")
 STEPS = ("align", "prepare", "find the brain", "segment", "measure")
 
 
@@ -56,7 +59,7 @@ def tiny_segmentation(study):
         anatomy=np.ones(grid.shape, np.uint8),
         anatomy_names={1: "white matter"},
         table=table,
-        model={"name": "tiny", "threshold": 0.5, "minimum_lesion_mm3": 3.0},
+        model={"name": "tiny", "threshold": 0.5, "peak": 0.0, "minimum_lesion_mm3": 3.0},
         seconds={"segment": 0.1},
         warnings=(*study.warnings, "thick slices"),  # once more, as the real one may
     )
@@ -83,7 +86,14 @@ def calls(monkeypatch):
     pipeline = ModuleType("dawson.pipeline")
     pipeline.segment = segment
     monkeypatch.setitem(sys.modules, "dawson.pipeline", pipeline)
+
+    def report(out, *, viewer=True):
+        made.append(("report", out, viewer))
+        for name in REPORTS:
+            (out / name).write_text("a report")
+
     monkeypatch.setattr(dawson.read, "read_study", read_study, raising=False)
+    monkeypatch.setattr(import_module("dawson.report.run"), "report", report)
     monkeypatch.setattr(picture, "TILE", (60, 60))
     return made
 
@@ -131,6 +141,7 @@ def test_a_visit_folder_and_a_model(run, calls, tmp_path):
     assert calls == [
         ("read", tmp_path / "visit", {}),
         ("segment", (Sequence.FLAIR,), tmp_path / "m"),
+        ("report", tmp_path / "out", True),
     ]
 
 
@@ -264,6 +275,35 @@ def test_demo_says_it_is_synthetic_and_what_each_file_means(run, calls, demo, tm
         assert name in out and meaning in out
 
 
+@pytest.mark.parametrize("command", ["segment", "demo"])
+def test_the_report_comes_last_and_may_be_left_out(run, calls, demo, tmp_path, command):
+    scans = ["--flair", "f.nii"] if command == "segment" else []
+    code, out, _ = run(command, *scans, "-o", tmp_path / "a", "--no-viewer")
+    assert code == 0 and calls[-1] == ("report", tmp_path / "a", False)
+    assert "report.html" in out
+    calls.clear()
+    code, out, _ = run(command, *scans, "-o", tmp_path / "b", "--no-report")
+    assert code == 0 and "report" not in [call[0] for call in calls]
+    assert "report.html" not in out and "overview.png" in out
+    assert listing(tmp_path / "b") == sorted(set(RESULTS) - set(REPORTS))
+
+
+@pytest.mark.parametrize("options", [[], ["--json"], ["--no-report"]])
+def test_results_that_failed_quality_control_are_written_and_exit_3(run, calls, monkeypatch, tmp_path, options):
+    check = Check(name="noise", status="fail", words="There is only [b]noise[/b].", figures={})
+
+    def segment(study, *, model=None, progress=None):
+        return replace(tiny_segmentation(study), quality=(check,))
+
+    monkeypatch.setattr(sys.modules["dawson.pipeline"], "segment", segment)
+    code, out, err = run("segment", "--flair", "f.nii", "-o", tmp_path / "out", *options)
+    assert code == 3
+    assert (tmp_path / "out" / "summary.json").is_file()
+    assert err.count("must not be used") == 1 and "There is only [b]noise[/b]." in err
+    if "--json" in options:
+        assert json.loads(out)["quality"]["status"] == "fail"
+
+
 def test_train_hands_its_options_on(run, monkeypatch, tmp_path):
     asked = []
     fit = ModuleType("dawson.learn.fit")
@@ -372,7 +412,7 @@ def test_steps_are_shown_on_a_terminal(calls, monkeypatch, tmp_path):
     with pytest.raises(SystemExit) as end:
         cli.main(["segment", "--flair", "f.nii", "-o", str(tmp_path / "out")])
     assert end.value.code == 0
-    for step in ("read", *STEPS, "write"):
+    for step in ("read", *STEPS, "write", "report"):
         assert f"  {step:<15} " in stream.getvalue()
 
 

@@ -4,6 +4,7 @@
 >>> study = dawson.read_study("visit")                   # or flair="...", t1="...", t2="..."
 >>> segmentation = dawson.segment(study)
 >>> summary = dawson.write(segmentation, "results")
+>>> page, pdf = dawson.report("results")
 >>> evaluation = dawson.evaluate("truth-masks", "results")
 
 Names are loaded when they are first asked for, so that ``import dawson`` itself takes no time.
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from dawson.evaluate.run import evaluate
     from dawson.pipeline import segment
     from dawson.read import read_study
+    from dawson.report.run import report
     from dawson.study import Grid, Lesion, Scan, Segmentation, Sequence, Study
     from dawson.write import write
 
@@ -40,6 +42,7 @@ __all__ = [
     "__version__",
     "evaluate",
     "read_study",
+    "report",
     "segment",
     "write",
 ]
@@ -57,6 +60,7 @@ _HOME = {
     "UsageError": "dawson.errors",
     "evaluate": "dawson.evaluate.run",
     "read_study": "dawson.read",
+    "report": "dawson.report.run",
     "segment": "dawson.pipeline",
     "write": "dawson.write",
 }

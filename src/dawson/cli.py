@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from dawson.commands import evaluate, search, segment, synth, train
+from dawson.commands import evaluate, report, search, segment, synth, train
 from dawson.terminal import DONE, EXIT_CODES, INTERRUPTED, REFUSED, explain
 
 app = typer.Typer(
@@ -47,12 +47,12 @@ def _dawson(
         raise typer.Exit(REFUSED)
 
 
-for _command in (segment, evaluate, train, search, synth):
+for _command in (segment, report, evaluate, train, search, synth):
     _command.register(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 1 failed unexpectedly, 2 bad input or usage, 130 interrupted."""
+    """Run the command line and exit: 0 done, 1 failed unexpectedly, 2 bad input or usage, 3 unfit, 130 interrupted."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a file name the locale cannot spell must not end in an error
             stream.reconfigure(errors="backslashreplace")

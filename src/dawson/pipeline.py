@@ -1,6 +1,6 @@
 """The main job, readable as one page: a study becomes lesions on the grid of its reference scan.
 
-    read → align → prepare → find the brain → segment → bring back → measure → write
+    read → align → prepare → find the brain → segment → bring back → measure → check → write
 
 The network runs twice. The first pass, on intensities scaled by a guess, finds the brain; the second sees
 that brain scaled by its median, which neither scalp nor lesion load can move. A model whose recipe has a
@@ -11,15 +11,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from dawson.inputs import among, check_brain, one_brain, prepare_study
+from dawson.measure.anatomy import knows_anatomy
+from dawson.measure.display import show
+from dawson.measure.interval import measure_interval
 from dawson.measure.lesions import find_lesions
+from dawson.measure.place import place_lesions
+from dawson.measure.position import find_frame
+from dawson.measure.quality import Found, check_quality
+from dawson.measure.volumes import measure_volumes
 from dawson.network.engine import Infer, argmax_anatomy, load_engine, run_windows
 from dawson.network.model import Model, load_model
+from dawson.prepare.align import Alignment
 from dawson.prepare.grid import resample
 from dawson.prepare.volume import prepare_volume
 from dawson.recipe import Volume as VolumeSettings
@@ -37,7 +45,7 @@ class _Found:
     probability: Volume
     anatomy: Labels
     used: tuple[Sequence, ...]
-    alignment: dict[Sequence, str]
+    alignment: dict[Sequence, Alignment]
     warnings: list[str]
 
 
@@ -67,23 +75,35 @@ def segment(study: Study, *, model: Path | str | None = None, progress: Progress
         probability[reference.missing] = 0.0
 
     clock.begin("measure")
-    lesions, numbered, table = find_lesions(
-        probability, reference.grid, threshold=network.threshold, minimum_mm3=network.minimum_mm3
-    )
-    return Segmentation(
+    grid, names, anatomy, card = reference.grid, network.anatomy_names, found.anatomy, network.card
+    rule = {"threshold": network.threshold, "peak": network.peak, "minimum_mm3": network.minimum_mm3}
+    lesions, numbered, table = find_lesions(probability, grid, **rule)
+    known = knows_anatomy(names)
+    frame = find_frame(anatomy, grid) if known else None
+    table = place_lesions(table, numbered, anatomy, names, grid, frame=frame)
+    volumes = measure_volumes(anatomy, names, lesions, grid, parenchyma=card["parenchyma"]) if known else None
+    result = Segmentation(
         study=study,
         used=found.used,
         lesions=lesions,
         labels=numbered,
         probability=probability,
-        anatomy=found.anatomy,
-        anatomy_names=network.anatomy_names,
+        anatomy=anatomy,
+        anatomy_names=names,
         table=table,
         model=network.summary,
-        seconds=clock.end(),
-        alignment=found.alignment,
+        seconds=clock.seconds,
+        alignment={s: a.note for s, a in found.alignment.items()},
         warnings=tuple(warnings),
+        display=show(study, found.used, {s: a.matrix for s, a in found.alignment.items()}, anatomy > 0),
+        volumes=volumes,
+        interval=measure_interval(probability, grid, **rule, card=card),
+        confidence=card.get("confidence") or {},
     )
+    clock.begin("check")
+    seen = Found(study, found.used, found.alignment, anatomy, names, card["parenchyma"], lesions, frame, volumes)
+    quality = check_quality(seen, load_ml=result.load_ml, card=card)
+    return replace(result, quality=quality, seconds=clock.end())
 
 
 def _in_windows(study: Study, network: Model, infer: Infer, begin: Progress) -> _Found:
@@ -107,7 +127,7 @@ def _in_windows(study: Study, network: Model, infer: Infer, begin: Progress) -> 
         np.clip(probability, 0.0, 1.0),
         resample(anatomy, inputs.grid, target, interpolation="nearest"),
         inputs.used,
-        {s: a.note for s, a in inputs.alignment.items()},
+        inputs.alignment,
         [*inputs.warnings, *unusual],
     )
 

@@ -22,6 +22,9 @@ Volume = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 Labels = NDArray[np.uint8]
 
+REGIONS = ("periventricular", "juxtacortical", "infratentorial", "deep")
+"""Where lesions are counted apart, as the McDonald criteria have it."""
+
 
 class Sequence(StrEnum):
     """An MRI sequence that dawson reads, in the order of the network's input channels."""
@@ -144,6 +147,51 @@ class Lesion:
     """RAS+ mm."""
     mean_probability: float
     peak_probability: float
+    region: str | None = None
+    """One of :data:`REGIONS`; None where the model knows no anatomy."""
+    side: str | None = None
+    """``"left"``, ``"right"`` or ``"midline"``, the patient's."""
+    position: str | None = None
+    """In words, such as ``"left, anterior third, upper third"`` of the brain."""
+    confidence: str | None = None
+    """``"high"``, ``"medium"`` or ``"low"``: see :mod:`dawson.measure.confidence`."""
+
+
+@dataclass(frozen=True)
+class Volumes:
+    """Volumes in ml of what a scan shows; None where the model does not tell that anatomy apart."""
+
+    brain_ml: float
+    ventricles_ml: float | None
+    intracranial_ml: float
+
+
+@dataclass(frozen=True)
+class LoadInterval:
+    """The lesion load in ml at two further thresholds: ``low_ml`` at the higher, ``high_ml`` at the lower.
+
+    ``coverage`` is what was measured of it, as ``{"inside": 5, "cases": 7}``.
+    """
+
+    low_ml: float
+    high_ml: float
+    lower_threshold: float
+    higher_threshold: float
+    coverage: Mapping[str, int] | None = None
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at before a result may be believed.
+
+    ``status`` is ``"pass"``, ``"warn"`` or ``"fail"`` (the result must not be used); ``words`` is one plain
+    sentence on what was found and what it means; ``figures`` are the numbers behind it.
+    """
+
+    name: str
+    status: str
+    words: str
+    figures: Mapping[str, float | str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,6 +203,9 @@ class Segmentation:
     ``probability`` is the lesion probability in [0, 1]; ``anatomy`` holds the coarse anatomy labels
     that ``anatomy_names`` explains. ``seconds`` are wall-clock times by step, ``model`` the card of the
     network that was used, ``alignment`` what was done to bring each further scan to the reference.
+    ``display`` holds the scans for pictures, uint8 on the reference's grid, the reference first. ``volumes`` is
+    None where the model knows no anatomy. ``confidence`` is what was measured of each confidence class, as
+    ``{"high": {"true_share": 0.87, "lesions": 55}}``, empty where nothing was.
     """
 
     study: Study
@@ -169,6 +220,11 @@ class Segmentation:
     seconds: Mapping[str, float]
     alignment: Mapping[Sequence, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    display: Mapping[Sequence, NDArray[np.uint8]] = field(default_factory=dict)
+    volumes: Volumes | None = None
+    interval: LoadInterval | None = None
+    confidence: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    quality: tuple[Check, ...] = ()
 
     @property
     def grid(self) -> Grid:

@@ -10,10 +10,14 @@ from typing import Any
 
 from dawson.errors import DawsonError
 
-DONE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
-"""Exit codes: all done; an unexpected error; bad input or usage; stopped by Ctrl-C (128 + SIGINT)."""
+DONE, FAILED, REFUSED, UNFIT, INTERRUPTED = 0, 1, 2, 3, 130
+"""Exit codes: all done; an unexpected error; bad input or usage; quality control failed, so that what was written must
+not be used; stopped by Ctrl-C (128 + SIGINT)."""
 
-EXIT_CODES = "Exit codes: 0 done, 1 failed unexpectedly, 2 bad input or usage, 130 interrupted."
+EXIT_CODES = (
+    "Exit codes: 0 done, 1 failed unexpectedly, 2 bad input or usage, 3 results written that failed quality control "
+    "(segment, demo), 130 interrupted."
+)
 
 
 @contextmanager
@@ -45,6 +49,28 @@ def show_steps() -> Iterator[Callable[[str], None]]:
 
         yield begin
         finish()
+
+
+@contextmanager
+def show_counts() -> Iterator[Callable[[str, int, int], None]]:
+    """A function to call with what is being done and how far it is; shown on a terminal (stderr) only."""
+    from rich.console import Console  # noqa: PLC0415 (help does without it)
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda what, done, of: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bars:
+        tasks = {}
+
+        def show(what: str, done: int, of: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(f"{what:<8}", total=of)
+            bars.update(tasks[what], completed=done, total=of)
+
+        yield show
 
 
 @contextmanager

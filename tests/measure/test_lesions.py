@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dawson.errors import UsageError
 from dawson.measure import lesions as room
-from dawson.measure.lesions import find_lesions, long_axis
+from dawson.measure.lesions import find_lesions, lesion_load, lesion_voxels, long_axis
 from dawson.study import Grid
 
 
@@ -119,17 +119,6 @@ def test_the_threshold_is_compared_as_a_reader_of_the_map_would():
     assert mask.any() == (stored.astype(np.float64) >= 0.7).any()
 
 
-def test_only_within_the_mask():
-    shape = (5, 5, 5)
-    within = np.zeros(shape, dtype=bool)
-    within[:3] = True
-    mask, _, table = find_lesions(
-        map_of(shape, (2, 2, 2), (3, 2, 2)), grid_of(shape), threshold=0.5, minimum_mm3=0.0, within=within
-    )
-    assert np.argwhere(mask).tolist() == [[2, 2, 2]]
-    assert table[0].volume_ml == pytest.approx(0.001)
-
-
 def test_probabilities_of_a_lesion():
     probability = map_of((4, 4, 4), (1, 1, 1), value=0.6)
     probability[1, 1, 2] = 0.8
@@ -154,7 +143,6 @@ def test_nothing_found():
         ({"threshold": float("nan")}, "threshold is nan"),
         ({"threshold": 50}, "threshold is 50"),
         ({"minimum_mm3": -1.0}, "minimum lesion volume is -1.0"),
-        ({"within": np.ones((2, 2, 2), bool)}, "mask of allowed voxels has shape"),
         ({"probability": np.ones((2, 2, 2), np.float32)}, "probability map has shape"),
     ],
 )
@@ -234,3 +222,36 @@ def test_volumes_add_up_to_the_mask_and_labels_agree(seed):
     volumes = [lesion.volume_ml for lesion in table]
     assert volumes == sorted(volumes, reverse=True)
     assert (probability[mask] >= 0.9).all()
+
+
+def test_the_load_is_that_of_the_lesions_found():
+    probability = np.random.default_rng(3).random((12, 11, 10)).astype(np.float32) ** 2
+    grid, rule = grid_of(probability.shape, (0.9, 0.9, 3.0)), {"threshold": 0.7, "minimum_mm3": 8.0}
+    _, _, table = find_lesions(probability, grid, **rule)
+    assert len(table) > 1
+    assert lesion_load(probability, grid, **rule) == pytest.approx(sum(lesion.volume_ml for lesion in table))
+
+
+def test_voxels_of_each_lesion_in_the_order_of_ids():
+    labels = np.zeros((4, 4, 4), np.int32)
+    labels[3, 3, 3], labels[0, 0, :2] = 1, 2
+    assert [piece.tolist() for piece in lesion_voxels(labels)] == [[[3, 3, 3]], [[0, 0, 0], [0, 0, 1]]]
+    assert lesion_voxels(np.zeros((4, 4, 4), np.int32)) == []
+
+
+def test_a_lesion_that_reaches_the_peak_nowhere_is_dropped_and_the_others_keep_their_borders() -> None:
+    probability = np.full((12, 4, 4), 0.0, np.float32)
+    probability[1:4, 1:3, 1:3], probability[6:10, 1:3, 1:3] = 0.45, 0.45
+    probability[7, 1, 1] = 0.8
+    grid = grid_of(probability.shape)
+    rule = {"threshold": 0.4, "minimum_mm3": 3.0}
+    _, _, both = find_lesions(probability, grid, **rule)
+    mask, _, sure = find_lesions(probability, grid, **rule, peak=0.8)
+    assert len(both) == 2
+    assert len(sure) == 1
+    assert sure[0].volume_ml == pytest.approx(0.016)
+    assert mask[6:10, 1:3, 1:3].all()
+    assert lesion_load(probability, grid, **rule, peak=0.8) == pytest.approx(0.016)
+    assert find_lesions(probability, grid, **rule, peak=0.81)[2] == ()
+    with pytest.raises(UsageError, match="peak"):
+        find_lesions(probability, grid, **rule, peak=1.1)

@@ -13,8 +13,9 @@ import pytest
 from dawson.errors import UsageError
 from dawson.study import Sequence, Study
 from dawson.write import check_output, folder, results, write
-from dawson.write.folder import RESULTS
+from dawson.write.folder import REPORTS, RESULTS
 
+WRITTEN = tuple(name for name in RESULTS if name not in REPORTS)
 pytestmark = pytest.mark.usefixtures("small_pictures")
 
 
@@ -24,13 +25,13 @@ def listing(place):
 
 def test_all_files_and_nothing_else(make, tmp_path):
     write(make(), tmp_path / "a" / "b")
-    assert listing(tmp_path / "a" / "b") == sorted(RESULTS)
+    assert listing(tmp_path / "a" / "b") == sorted(WRITTEN)
 
 
 def test_reruns_give_the_same_bytes(make, tmp_path):
     for out in ("one", "two"):
         write(make(), tmp_path / out)
-    for name in RESULTS:
+    for name in WRITTEN:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes(), name
 
 
@@ -41,6 +42,9 @@ def test_lesion_table(make, tmp_path):
         rows = list(csv.DictReader(stream))
     assert list(rows[0]) == [
         "id",
+        "region",
+        "side",
+        "position",
         "volume_ml",
         "long_axis_mm",
         "centroid_x_mm",
@@ -48,7 +52,9 @@ def test_lesion_table(make, tmp_path):
         "centroid_z_mm",
         "mean_probability",
         "peak_probability",
+        "confidence",
     ]
+    assert [rows[0][name] for name in ("region", "side", "position", "confidence")] == ["", "", "", ""]  # not known
     assert [row["id"] for row in rows] == ["1", "2"]
     assert rows[0]["volume_ml"] == "0.009000"  # three voxels of 3 mm³ in a row
     assert rows[0]["long_axis_mm"] == "3.00"
@@ -83,7 +89,7 @@ def test_summary(make, tmp_path):
         "affine": np.diag([1.0, 1.0, 3.0, 1.0]).tolist(),
     }
     assert summary["model"] == {"name": "tiny", "sha256": "cd" * 32}
-    assert summary["rule"] == {"threshold": 0.45, "minimum_lesion_mm3": 0.0, "connectivity": 26}
+    assert summary["rule"] == {"threshold": 0.45, "peak": 0.0, "minimum_lesion_mm3": 0.0, "connectivity": 26}
     assert summary["seconds"] == {"segment": 1.235}
     assert {"dawson", "python", "numpy", "SimpleITK", "nibabel"} <= set(summary["versions"])
     assert "not a medical device" in summary["notice"]
@@ -107,7 +113,7 @@ def test_names_of_files_and_folders_stay_out(make, tmp_path):
     file = home / "DOE_FLAIR.nii.gz"
     said = (f"{file} is odd", "DOE_FLAIR.nii.gz too", "DOE JANE T1 Gd.nii.gz is not used", f"see {home}")
     write(make(file=file, warnings=said, alignment={Sequence.T1: f"to {file.name}"}), tmp_path / "out")
-    for name in RESULTS:
+    for name in WRITTEN:
         assert b"doe" not in (tmp_path / "out" / name).read_bytes().lower(), name
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert summary["warnings"] == [
@@ -121,10 +127,10 @@ def test_names_of_files_and_folders_stay_out(make, tmp_path):
 
 def test_results_are_not_replaced_unasked(make, tmp_path):
     write(make(), tmp_path)
-    before = {name: (tmp_path / name).read_bytes() for name in RESULTS}
+    before = {name: (tmp_path / name).read_bytes() for name in WRITTEN}
     with pytest.raises(UsageError, match=r"results are there already \(lesions.nii.gz, .*--overwrite"):
         write(make(), tmp_path)
-    assert before == {name: (tmp_path / name).read_bytes() for name in RESULTS}
+    assert before == {name: (tmp_path / name).read_bytes() for name in WRITTEN}
 
 
 def test_one_foreign_file_of_our_name_is_enough_to_refuse(make, tmp_path):
@@ -139,7 +145,7 @@ def test_overwrite_replaces_results_and_leaves_other_files(make, tmp_path):
     (tmp_path / "notes.txt").write_text("keep me")
     write(make(probability=np.zeros((24, 30, 12), np.float32)), tmp_path, overwrite=True)
     assert json.loads((tmp_path / "summary.json").read_text())["lesion_count"] == 0
-    assert listing(tmp_path) == sorted([*RESULTS, "notes.txt"])
+    assert listing(tmp_path) == sorted([*WRITTEN, "notes.txt"])
 
 
 def test_an_input_is_never_replaced(make, tmp_path):
@@ -153,19 +159,29 @@ def test_an_input_is_never_replaced(make, tmp_path):
 @pytest.mark.parametrize("stop", [RuntimeError, KeyboardInterrupt])
 def test_what_fails_leaves_the_old_results_and_no_rubbish(make, tmp_path, monkeypatch, stop):
     write(make(), tmp_path / "old")
-    before = {name: (tmp_path / "old" / name).read_bytes() for name in RESULTS}
+    before = {name: (tmp_path / "old" / name).read_bytes() for name in WRITTEN}
 
     def fail(*_):
         raise stop
 
+    (tmp_path / "old" / "report.html").write_text("of the old results")
+    before["report.html"] = b"of the old results"
     monkeypatch.setattr(results, "overview", fail)  # all but the last two files have been written by then
     with pytest.raises(stop):
         write(make(seconds={}), tmp_path / "old", overwrite=True)
     with pytest.raises(stop):
         write(make(), tmp_path / "new" / "deep")
-    assert before == {name: (tmp_path / "old" / name).read_bytes() for name in RESULTS}
+    assert before == {name: (tmp_path / "old" / name).read_bytes() for name in before}
     assert listing(tmp_path) == ["old"]
-    assert listing(tmp_path / "old") == sorted(RESULTS)
+    assert listing(tmp_path / "old") == sorted(before)
+
+
+def test_an_old_report_does_not_outlive_the_results_that_it_tells_of(make, tmp_path):
+    write(make(), tmp_path)
+    for name in REPORTS:
+        (tmp_path / name).write_text("of the old results")
+    write(make(), tmp_path, overwrite=True)
+    assert listing(tmp_path) == sorted(WRITTEN)
 
 
 def test_while_files_are_replaced_there_is_no_summary(make, tmp_path, monkeypatch):
@@ -179,7 +195,7 @@ def test_while_files_are_replaced_there_is_no_summary(make, tmp_path, monkeypatc
 
     monkeypatch.setattr("pathlib.Path.replace", watch)
     write(make(), tmp_path, overwrite=True)
-    assert seen == [(name, False) for name in RESULTS]
+    assert seen == [(name, False) for name in WRITTEN]
 
 
 def test_a_full_disk_is_a_clear_error(make, tmp_path, monkeypatch):

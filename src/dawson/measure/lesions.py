@@ -29,21 +29,22 @@ Points = NDArray[np.int64]
 
 
 def find_lesions(
-    probability: Volume, grid: Grid, *, threshold: float, minimum_mm3: float, within: Mask | None = None
+    probability: Volume, grid: Grid, *, threshold: float, minimum_mm3: float, peak: float = 0.0
 ) -> tuple[Mask, NDArray[np.int32], tuple[Lesion, ...]]:
     """Cut a probability map into connected lesions and measure each.
 
-    A voxel belongs to a lesion where its probability reaches ``threshold`` (and, where ``within`` is
-    given, lies in it). Voxels are joined by :data:`CONNECTIVITY`; a lesion of less than ``minimum_mm3``
-    is dropped, one of exactly that volume stays. On thick slices a single voxel may exceed the minimum;
-    then nothing is dropped.
+    A voxel belongs to a lesion where its probability reaches ``threshold``. Voxels are joined by
+    :data:`CONNECTIVITY`; a lesion of less than ``minimum_mm3`` is dropped, one of exactly that volume stays.
+    On thick slices a single voxel may exceed the minimum; then nothing is dropped for its size. A lesion that reaches
+    ``peak`` nowhere is dropped too: a low threshold draws borders as raters do, a higher peak tells lesions from
+    what merely resembles them (hysteresis thresholding; Canny, IEEE TPAMI 1986).
 
     Args:
         probability: (i, j, k) on ``grid``, in [0, 1]; NaN counts as no lesion.
         grid: where the voxels lie; any orientation, spacing and obliqueness.
         threshold: above 0 and at most 1.
         minimum_mm3: volume in mm³, 0 or more.
-        within: (i, j, k) on ``grid``; None allows every voxel.
+        peak: least highest probability of a lesion, from 0 to 1; up to ``threshold`` it drops nothing.
 
     Returns:
         The mask (i, j, k) of all lesions that stay; labels (i, j, k), 0 outside and the lesion's id
@@ -52,16 +53,11 @@ def find_lesions(
         mean of the voxel centres in RAS+ mm, and may lie outside a curved lesion.
 
     Raises:
-        UsageError: threshold or minimum out of range, or an array that is not on ``grid``.
+        UsageError: threshold, minimum or peak out of range, or an array that is not on ``grid``.
     """
-    _check(probability, grid, threshold, minimum_mm3, within)
-    # A float64 threshold makes NumPy compare in float64, as a reader of the written map would.
-    above = probability >= np.float64(threshold)
-    if within is not None:
-        above &= within
+    _check(probability, grid, threshold, minimum_mm3, peak)
     labels = np.zeros(grid.shape, dtype=np.int32)
-    smallest = minimum_mm3 * (1.0 - VOLUME_TOLERANCE)
-    pieces = [p for p in _components(above) if len(p) * grid.voxel_volume >= smallest]
+    pieces = _kept(probability, grid, threshold, minimum_mm3, peak)
     centroids = [grid.to_world(piece.mean(axis=0)) for piece in pieces]
 
     def rank(number: int) -> tuple[int, tuple[float, ...]]:
@@ -87,6 +83,33 @@ def find_lesions(
     return labels > 0, labels, tuple(lesions)
 
 
+def lesion_load(probability: Volume, grid: Grid, *, threshold: float, minimum_mm3: float, peak: float = 0.0) -> float:
+    """Volume in ml of all lesions that :func:`find_lesions` would find with these values."""
+    _check(probability, grid, threshold, minimum_mm3, peak)
+    kept = _kept(probability, grid, threshold, minimum_mm3, peak)
+    return sum(len(piece) for piece in kept) * grid.voxel_volume / 1000.0
+
+
+def lesion_voxels(labels: NDArray[np.int32]) -> list[Points]:
+    """Voxels (n, 3) of each lesion in labels (i, j, k), in the order of their ids."""
+    where = np.nonzero(labels)
+    number = labels[where]
+    order = np.argsort(number, kind="stable")
+    cuts = np.flatnonzero(np.diff(number[order])) + 1
+    return list(np.split(np.stack(where, axis=1)[order], cuts)) if len(number) else []
+
+
+def _kept(probability: Volume, grid: Grid, threshold: float, minimum_mm3: float, peak: float) -> list[Points]:
+    """Voxels (n, 3) of each lesion that is large and sure enough."""
+    # A float64 threshold makes NumPy compare in float64, as a reader of the written map would.
+    pieces = connected(probability >= np.float64(threshold))
+    smallest = minimum_mm3 * (1.0 - VOLUME_TOLERANCE)
+    large = [piece for piece in pieces if len(piece) * grid.voxel_volume >= smallest]
+    if peak <= threshold:
+        return large
+    return [piece for piece in large if probability[tuple(piece.T)].max() >= np.float64(peak)]
+
+
 def long_axis(voxels: Points, grid: Grid) -> float:
     """Longest extent in mm of a set of voxels (n, 3), in any direction of space.
 
@@ -100,7 +123,7 @@ def long_axis(voxels: Points, grid: Grid) -> float:
     return _farthest(world) + min(grid.spacing)
 
 
-def _components(mask: Mask) -> list[Points]:
+def connected(mask: Mask) -> list[Points]:
     """Voxels (n, 3) of each 26-connected component, in the order in which ITK finds them."""
     every = np.argwhere(mask)
     if not len(every):
@@ -155,14 +178,15 @@ def _farthest(world: NDArray[np.float64]) -> float:
     return best
 
 
-def _check(probability: Volume, grid: Grid, threshold: float, minimum_mm3: float, within: Mask | None) -> None:
+def _check(probability: Volume, grid: Grid, threshold: float, minimum_mm3: float, peak: float) -> None:
     if not 0.0 < threshold <= 1.0:
         raise UsageError(f"the lesion threshold is {threshold}", remedy="give one that is above 0 and at most 1")
     if not minimum_mm3 >= 0.0:
         raise UsageError(f"the minimum lesion volume is {minimum_mm3} mm³", remedy="give 0 or a positive number")
-    for name, array in (("probability map", probability), ("mask of allowed voxels", within)):
-        if array is not None and array.shape != grid.shape:
-            raise UsageError(
-                f"the {name} has shape {array.shape} and its grid {grid.shape}",
-                remedy="give arrays on the grid of the reference scan",
-            )
+    if not 0.0 <= peak <= 1.0:
+        raise UsageError(f"the least peak of a lesion is {peak}", remedy="give one from 0 to 1")
+    if probability.shape != grid.shape:
+        raise UsageError(
+            f"the probability map has shape {probability.shape} and its grid {grid.shape}",
+            remedy="give arrays on the grid of the reference scan",
+        )

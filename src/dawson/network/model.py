@@ -1,8 +1,8 @@
 """A model is a folder: ``model.onnx`` to run, ``model.safetensors`` to fine-tune, ``card.json`` to judge by.
 
 The card carries the recipe (so that scans are prepared as they were in training), the threshold, the
-least peak and the minimum size of lesions, the meaning of the anatomy labels, what the model was trained on, its measured
-accuracy, and the SHA-256 of both weight files; that of the ONNX file is checked whenever it is loaded.
+least peak and the minimum size of lesions, the meaning of the anatomy labels, what the model was trained on, its
+measured accuracy, and the SHA-256 of both weight files; that of the ONNX file is checked whenever it is loaded.
 """
 
 from __future__ import annotations

@@ -151,8 +151,8 @@ class Synthesis:
     whole_load: float = 0.4
     """Share of samples that keep all lesions of the mask; the others keep a random share of them."""
     cortical: float = 0.1
-    """Share of samples whose lesions may lie in cortex. A mask laid over another brain often falls there by accident, and
-    a network that learns from such truth takes bright cortex for lesion."""
+    """Share of samples whose lesions may lie in cortex. A mask laid over another brain often falls there by
+    accident, and a network that learns from such truth takes bright cortex for lesion."""
     small_lesions: float = 0.6
     small_lesion_count: float = 5.0
     small_lesion_radius_mm: float = 2.0

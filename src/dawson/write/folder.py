@@ -17,11 +17,17 @@ RESULTS = {
     "probability.nii.gz": "how probable a lesion is in each voxel, 0 to 1",
     "anatomy.nii.gz": "coarse anatomy labels, on the same grid",
     "anatomy.tsv": "what each anatomy label means",
-    "lesions.csv": "one row a lesion: volume, long axis, centroid, probability",
+    "lesions.csv": "one row a lesion: region, position, volume, long axis, confidence",
+    "display.nii.gz": "the scans aligned, in 256 greys: for pictures, not for measuring",
     "overview.png": "a picture: slices with the lesions outlined",
-    SUMMARY: "counts, inputs, model, versions, warnings",
+    SUMMARY: "counts, volumes, regions, quality, inputs, model, versions, warnings",
+    "report.html": "the report, in a browser",
+    "report.pdf": "the report, for print and archive",
 }
-"""Every file of one result and what it holds. The summary comes last: it vouches for the others."""
+"""Every file of one result and what it holds. Of the measured ones the summary comes last: it vouches for the
+others. The reports are made from them afterwards, and may be missing."""
+
+REPORTS = ("report.html", "report.pdf")
 
 
 def check_output(out: Path | str, *, overwrite: bool = False, inputs: Iterable[Path] = ()) -> Path:
@@ -98,12 +104,14 @@ def staging(out: Path) -> Iterator[Path]:
 
 
 def publish(staged: Path, out: Path, names: Sequence[str]) -> None:
-    """Rename staged files into ``out``, in the order given; an old summary goes first of all.
+    """Rename staged files into ``out``, in the order given; an old report and the old summary go first of all.
 
     From the moment the first file is replaced until the last is in place there is no summary, so that
     whoever trusts it never sees the files of two runs mixed.
     """
-    (out / SUMMARY).unlink(missing_ok=True)
+    if SUMMARY in names:  # a report alone leaves the summary that it tells of
+        for old in (*REPORTS, SUMMARY):
+            (out / old).unlink(missing_ok=True)
     for name in names:
         (staged / name).replace(out / name)
 

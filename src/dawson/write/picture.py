@@ -10,7 +10,7 @@ from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from dawson.study import Float, Grid, Mask, Segmentation
+from dawson.study import Grid, Mask, Segmentation
 from dawson.write.summary import dawson_version
 
 MOST_TILES = 12
@@ -29,10 +29,10 @@ PAPER = (0, 0, 0)
 
 
 @dataclass(frozen=True)
-class _View:
+class View:
     """The arrays of a result turned so that (i, j, k) run to R, A, S, and cut to what is shown."""
 
-    image: Float
+    image: NDArray[Any]
     lesions: Mask
     brain: Mask
     grid: Grid
@@ -49,35 +49,60 @@ def overview(segmentation: Segmentation) -> Image.Image:
     z (RAS+ mm at the middle of the tile). A bar of 5 cm and a caption stand below.
     """
     view = _view(segmentation)
-    slices = _slices(view)
+    count = len(segmentation.table)
+    caption = (
+        f"{count} lesion{'' if count == 1 else 's'}, {segmentation.load_ml:.1f} ml, on "
+        f"{segmentation.study.reference.sequence.value.upper()}   |   "
+        f"dawson {dawson_version()} - not a medical device"
+    )
+    return axial_mosaic(view, window=_window(view), caption=caption, room=TILE)
+
+
+def axial_mosaic(
+    view: View,
+    *,
+    window: tuple[float, float],
+    caption: str,
+    room: tuple[int, int],
+    most: int = MOST_TILES,
+    columns: int = COLUMNS,
+) -> Image.Image:
+    """The mosaic that :func:`overview` describes, of any view.
+
+    ``window`` becomes black and white, ``room`` is the most that a tile may be wide and high, in pixels.
+    """
+    slices = _slices(view, most=most)
     width_mm, height_mm = (n * s for n, s in zip(view.grid.shape[:2], view.grid.spacing[:2], strict=True))
-    scale = min(TILE[0] / width_mm, TILE[1] / height_mm)  # pixels a mm, the same both ways
+    scale = min(room[0] / width_mm, room[1] / height_mm)  # pixels a mm, the same both ways
     size = (max(round(width_mm * scale), 1), max(round(height_mm * scale), 1))
-    low, high = _window(view)
-    columns = min(COLUMNS, len(slices))
+    columns = min(columns, len(slices))
     rows = -(-len(slices) // columns)
     step = (size[0] + GAP, size[1] + GAP)
-    page = Image.new("RGB", (max(columns * step[0] - GAP, 2 * TILE[0]), rows * step[1] + CAPTION), PAPER)
+    page = Image.new("RGB", (max(columns * step[0] - GAP, 2 * room[0]), rows * step[1] + CAPTION), PAPER)
     left = (page.width - columns * step[0] + GAP) // 2
     for place, k in enumerate(slices):
-        tile = _tile(view.image[:, :, k], view.lesions[:, :, k], size, low, high)
+        drawn = tile(view.image[:, :, k], view.lesions[:, :, k], size, window=window)
         middle = view.grid.to_world(np.array([(n - 1) / 2 for n in view.grid.shape[:2]] + [k]))
-        _letter(tile, f"z {middle[2]:.0f} mm")
-        page.paste(tile, (left + place % columns * step[0], place // columns * step[1]))
-    _caption(page, segmentation, scale)
+        letter(drawn, f"z {middle[2]:.0f} mm")
+        page.paste(drawn, (left + place % columns * step[0], place // columns * step[1]))
+    _caption(page, caption, scale)
     return page
 
 
-def _view(segmentation: Segmentation) -> _View:
+def _view(segmentation: Segmentation) -> View:
+    reference = segmentation.study.reference.voxels
+    return cut_view(reference, segmentation.lesions, segmentation.anatomy > 0, segmentation.grid)
+
+
+def cut_view(image: NDArray[Any], lesions: Mask, brain: Mask, grid: Grid) -> View:
     """Everything in canonical orientation, cut to the brain with a margin (or, without one, not at all)."""
-    grid = segmentation.grid
     turn = io_orientation(grid.affine)
 
     def canonical(array: NDArray[Any]) -> NDArray[Any]:
         return np.asarray(apply_orientation(array, turn))
 
-    lesions = canonical(segmentation.lesions)
-    shown = (canonical(segmentation.anatomy) > 0) | lesions
+    lesions = canonical(lesions)
+    shown = canonical(brain) | lesions
     affine = grid.affine @ inv_ornt_aff(turn, grid.shape)
     box: list[slice] = []
     for axis in range(3):
@@ -87,12 +112,12 @@ def _view(segmentation: Segmentation) -> _View:
         first, last = (along[0], along[-1]) if along.size else (0, shown.shape[axis] - 1)
         box.append(slice(max(int(first) - margin, 0), min(int(last) + margin + 1, shown.shape[axis])))
     affine[:3, 3] += affine[:3, :3] @ [b.start for b in box]
-    image = canonical(segmentation.study.reference.voxels)[tuple(box)]
-    i, j, k = image.shape
-    return _View(image, lesions[tuple(box)], shown[tuple(box)], Grid(shape=(i, j, k), affine=affine))
+    cut = canonical(image)[tuple(box)]
+    i, j, k = cut.shape
+    return View(cut, lesions[tuple(box)], shown[tuple(box)], Grid(shape=(i, j, k), affine=affine))
 
 
-def _slices(view: _View) -> list[int]:
+def _slices(view: View, *, most: int = MOST_TILES) -> list[int]:
     """Slices to show, from below to above."""
     count = view.grid.shape[2]
     area = view.lesions.sum(axis=(0, 1))
@@ -101,7 +126,7 @@ def _slices(view: _View) -> list[int]:
     lacking = int(np.ceil((LEAST_MM / view.grid.spacing[2] - (last - first)) / 2))
     if lacking > 0:
         first, last = max(first - lacking, 0), min(last + lacking, count - 1)
-    shares = np.array_split(np.arange(first, last + 1), min(MOST_TILES, last - first + 1))
+    shares = np.array_split(np.arange(first, last + 1), min(most, last - first + 1))
     # Only the middle half of a share is chosen from, or the best slices of two shares may be neighbours.
     middles = [share[len(share) // 4 : len(share) - len(share) // 4] for share in shares]
     return [
@@ -109,56 +134,78 @@ def _slices(view: _View) -> list[int]:
     ]
 
 
-def _window(view: _View) -> tuple[float, float]:
+def _window(view: View) -> tuple[float, float]:
     """Darkest and brightest intensity to show: the brain's own, or scalp and fat would leave it dim."""
     values = view.image[view.brain] if view.brain.any() else view.image
     low, high = np.percentile(values, (1.0, 99.9))
     return float(low), float(high) if high > low else float(low) + 1.0
 
 
-def _tile(image: Float, lesions: Mask, size: tuple[int, int], low: float, high: float) -> Image.Image:
-    grey = np.rint(np.clip((image - low) / (high - low), 0, 1) * 255).astype(np.uint8)
-    tile = Image.fromarray(_seen(grey)).resize(size, Image.Resampling.BICUBIC).convert("RGB")
-    inside = np.array(Image.fromarray(_seen(lesions.astype(np.uint8))).resize(size, Image.Resampling.NEAREST)) > 0
+def tile(
+    plane: NDArray[Any],
+    lesions: Mask,
+    size: tuple[int, int],
+    *,
+    window: tuple[float, float],
+    thickness: int = OUTLINE_PIXELS,
+) -> Image.Image:
+    """A plane (two axes, each growing to R, A or S) as a picture of ``size`` with the lesions outlined in it."""
+    low, high = window
+    grey = np.rint(np.clip((plane - low) / (high - low), 0, 1) * 255).astype(np.uint8)
+    drawn = Image.fromarray(seen(grey)).resize(size, Image.Resampling.BICUBIC).convert("RGB")
+    inside = np.array(Image.fromarray(seen(lesions.astype(np.uint8))).resize(size, Image.Resampling.NEAREST)) > 0
     grown = inside
-    for _ in range(OUTLINE_PIXELS):
+    for _ in range(thickness):
         near = np.pad(grown, 1)
         grown = grown | near[:-2, 1:-1] | near[2:, 1:-1] | near[1:-1, :-2] | near[1:-1, 2:]
-    pixels = np.array(tile)
+    pixels = np.array(drawn)
     pixels[grown & ~inside] = OUTLINE
     return Image.fromarray(pixels)
 
 
-def _seen(plane: NDArray[Any]) -> NDArray[Any]:
-    """An (R, A) plane as rows and columns: front at the top, the patient's right on the viewer's left."""
+def seen(plane: NDArray[Any]) -> NDArray[Any]:
+    """A plane as rows and columns: its second axis grows upwards and its first to the viewer's left.
+
+    So of (R, A) and (R, S) the patient's right is on the viewer's left, and of (A, S) the front is.
+    """
     return np.ascontiguousarray(plane[::-1, ::-1].T)
 
 
-def _letter(tile: Image.Image, height: str) -> None:
-    draw, font = ImageDraw.Draw(tile), ImageFont.load_default(size=17)
-    middle = tile.height // 2
+def letter(drawn: Image.Image, note: str, *, sides: str = "RL", points: float = 17) -> None:
+    """Write the letters of both sides onto a tile, and a note into its lower left corner."""
+    draw, font = ImageDraw.Draw(drawn), ImageFont.load_default(size=points)
+    middle = drawn.height // 2
     edge: dict[str, Any] = {"stroke_width": 2, "stroke_fill": PAPER}  # or bright scalp swallows the letters
-    draw.text((6, middle), "R", LETTERS, font=font, anchor="lm", **edge)
-    draw.text((tile.width - 6, middle), "L", LETTERS, font=font, anchor="rm", **edge)
-    draw.text((6, tile.height - 6), height, LETTERS, font=font, anchor="ls", **edge)
+    draw.text((6, middle), sides[0], LETTERS, font=font, anchor="lm", **edge)
+    draw.text((drawn.width - 6, middle), sides[1], LETTERS, font=font, anchor="rm", **edge)
+    draw.text((6, drawn.height - 6), note, LETTERS, font=font, anchor="ls", **edge)
 
 
-def _caption(page: Image.Image, segmentation: Segmentation, scale: float) -> None:
+def _caption(page: Image.Image, text: str, scale: float) -> None:
     draw = ImageDraw.Draw(page)
     middle = page.height - CAPTION // 2
-    bar = round(SCALE_BAR_MM * scale)
     right = page.width - 12
-    draw.line([(right - bar, middle + 8), (right, middle + 8)], LETTERS, width=3)
-    small = ImageFont.load_default(size=15)
-    draw.text((right - bar / 2, middle + 4), "5 cm", LETTERS, font=small, anchor="ms")
-    count = len(segmentation.table)
-    text = (
-        f"{count} lesion{'' if count == 1 else 's'}, {segmentation.load_ml:.1f} ml, on "
-        f"{segmentation.study.reference.sequence.value.upper()}   |   "
-        f"dawson {dawson_version()} - not a medical device"
-    )
-    room = right - bar - 36
+    left = scale_bar(draw, (right, middle + 8), scale=scale)
+    room = left - 24
     points = 20.0
     while points > 9 and draw.textlength(text, ImageFont.load_default(size=points)) > room:
         points -= 1
     draw.text((12, middle), text, LETTERS, font=ImageFont.load_default(size=points), anchor="lm")
+
+
+def scale_bar(
+    draw: ImageDraw.ImageDraw,
+    end: tuple[float, float],
+    *,
+    scale: float,
+    length_mm: float = SCALE_BAR_MM,
+    points: float = 15,
+) -> float:
+    """Draw a bar of ``length_mm`` that ends on the right at ``end``, its length above it; return where it begins."""
+    left = end[0] - round(length_mm * scale)
+    draw.line([(left - 1, end[1]), (end[0] + 1, end[1])], PAPER, width=6)  # or bright scalp swallows the bar
+    draw.line([(left, end[1]), end], LETTERS, width=3)
+    edge: dict[str, Any] = {"stroke_width": 2, "stroke_fill": PAPER}
+    font = ImageFont.load_default(size=points)
+    draw.text(((left + end[0]) / 2, end[1] - 4), f"{length_mm / 10:g} cm", LETTERS, font=font, anchor="ms", **edge)
+    return left

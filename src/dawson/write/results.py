@@ -11,8 +11,9 @@ import numpy as np
 from PIL import Image
 
 from dawson.study import Segmentation
+from dawson.write.display import displayed
 from dawson.write.folder import SUMMARY, check_output, publish, save, staging
-from dawson.write.nifti import nifti_gz, rounded
+from dawson.write.nifti import DISPLAY_COMPRESSION, nifti_gz, rounded
 from dawson.write.picture import overview
 from dawson.write.summary import summarise, to_json
 from dawson.write.table import anatomy_tsv, lesions_csv
@@ -24,8 +25,9 @@ def write(segmentation: Segmentation, out: Path | str, *, overwrite: bool = Fals
     ``lesions.nii.gz`` (uint8, 0 and 1), ``probability.nii.gz`` (float32, 0 to 1) and ``anatomy.nii.gz``
     (uint8) lie on the grid of the reference scan, with its qform and sform; ``anatomy.tsv`` names the
     anatomy labels, ``lesions.csv`` has one row a lesion, ``overview.png`` shows them, and
+    ``display.nii.gz`` (uint8, i, j, k, sequence) holds the scans for pictures on the same grid, and
     ``summary.json`` tells what was found, in what and by what. Cutting the probability at the model's
-    threshold gives the lesions before small ones were dropped.
+    threshold gives the lesions before small ones were dropped. Reports of an earlier result are removed.
 
     All files are written to a temporary folder first and then renamed into place, the summary last: where
     there is a summary, the other files are complete and belong to it. Rerunning gives the same bytes, but
@@ -65,6 +67,8 @@ def _files(segmentation: Segmentation, summary: dict[str, Any]) -> Iterator[tupl
     yield "anatomy.nii.gz", nifti_gz(segmentation.anatomy, reference, largest=max(names, default=None))
     yield "anatomy.tsv", anatomy_tsv(names).encode()
     yield "lesions.csv", lesions_csv(segmentation.table).encode()
+    display = np.stack(list(displayed(segmentation).values()), axis=-1)
+    yield "display.nii.gz", nifti_gz(display, reference, largest=255, compression=DISPLAY_COMPRESSION)
     yield "overview.png", _png(overview(segmentation))
     yield SUMMARY, to_json(summary).encode()  # last: it vouches for the others
 

@@ -12,8 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from dawson.measure.display import WINDOW
 from dawson.measure.lesions import CONNECTIVITY
+from dawson.measure.regions import count_long
 from dawson.study import Grid, Scan, Segmentation
+from dawson.write.findings import findings, quality
 
 NOTICE = (
     "dawson is research software and not a medical device; "
@@ -25,7 +28,7 @@ SCHEMA = 1
 
 LIBRARIES = ("numpy", "nibabel", "SimpleITK", "openvino", "pillow")
 
-RULE = ("threshold", "minimum_lesion_mm3")
+RULE = ("threshold", "peak", "minimum_lesion_mm3")
 """What the model says of how its map becomes lesions; the connectivity is dawson's own."""
 
 
@@ -38,13 +41,16 @@ def summarise(segmentation: Segmentation) -> dict[str, Any]:
     """
     study, card = segmentation.study, segmentation.model
     volumes = [lesion.volume_ml for lesion in segmentation.table]
+    displayed = tuple(segmentation.display) or (study.reference.sequence,)
     warnings = dict.fromkeys((*study.warnings, *segmentation.warnings))  # each once, in order
     summary = {
         "schema": SCHEMA,
         "notice": NOTICE,
         "lesion_count": len(volumes),
+        "count_long_axis_3mm": count_long(segmentation.table),
         "lesion_load_ml": round(segmentation.load_ml, 6),
         "largest_lesion_ml": round(max(volumes, default=0.0), 6),
+        **findings(segmentation),
         "reference": study.reference.sequence.value,
         "sequences": [sequence.value for sequence in segmentation.used],
         "inputs": {scan.sequence.value: _input(scan) for scan in study},
@@ -53,6 +59,8 @@ def summarise(segmentation: Segmentation) -> dict[str, Any]:
         "rule": {**{field: card.get(field) for field in RULE}, "connectivity": CONNECTIVITY},
         "seconds": {step: round(float(taken), 3) for step, taken in segmentation.seconds.items()},
         "versions": versions(),
+        "quality": quality(segmentation.quality),
+        "display": {"sequences": [sequence.value for sequence in displayed], "window": WINDOW},
         "warnings": [_anonymous(text, segmentation) for text in warnings],
     }
     plain: dict[str, Any] = _plain(summary)

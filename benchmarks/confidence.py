@@ -1,0 +1,115 @@
+"""What the classes of confidence and the interval of the load are worth, on labelled scans.
+
+    dawson evaluate --cases labelled.tsv --inputs flair,all -o evaluation
+    python benchmarks/confidence.py evaluation labelled.tsv [--inputs flair,all] [--model DIR]
+
+Prints the share of true lesions by class (true: shares a voxel with a lesion of the truth that has the minimum size)
+and how often the true load lies within the interval, then both as the JSON that goes into a model's card.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from dawson.evaluate.lesionwise import cut_for
+from dawson.evaluate.masks import onto
+from dawson.evaluate.settings import ANY, Settings
+from dawson.measure.confidence import CLASSES, classify
+from dawson.measure.interval import measure_interval
+from dawson.measure.lesions import find_lesions
+from dawson.network.model import Model, load_model
+from dawson.read.mask import read_mask, read_probability
+from dawson.study import LoadInterval
+
+
+@dataclass(frozen=True)
+class Measured:
+    case: str
+    lesions: Counter[str]
+    true: Counter[str]
+    truth_ml: float
+    interval: LoadInterval
+
+    @property
+    def inside(self) -> bool:
+        return self.interval.low_ml <= self.truth_ml <= self.interval.high_ml
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("evaluation", type=Path, help="folder that dawson evaluate wrote")
+    parser.add_argument("cases", type=Path, help="table of cases that it was given")
+    parser.add_argument("--inputs", default="flair,all")
+    parser.add_argument("--model", type=Path, help="the model that was evaluated; the shipped one where left out")
+    options = parser.parse_args()
+    model = load_model(options.model)
+    for inputs in options.inputs.split(","):
+        measured = [m for m in (one(row, options, inputs, model) for row in rows(options.cases)) if m is not None]
+        show(inputs, measured)
+
+
+def rows(table: Path) -> list[dict[str, str]]:
+    with table.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream, delimiter="\t"))
+
+
+def one(row: dict[str, str], options: argparse.Namespace, inputs: str, model: Model) -> Measured | None:
+    has = [s for s in ("flair", "t1", "t2") if row.get(s, "n/a") not in ("", "n/a")]
+    case = "_".join(part for part in (row["patient"], row.get("visit", "")) if part)
+    subset = "+".join(has) if inputs == "all" else inputs
+    folder = options.evaluation / "predictions" / case / subset
+    if not set(subset.split("+")) <= set(has):
+        return None
+    probability, grid, _ = read_probability(folder / "probability.nii.gz")
+    read = read_mask(options.cases.parent / row["mask"])
+    truth = onto(read.mask, read.grid, grid, allowed=True)
+    rule = {"threshold": model.threshold, "minimum_mm3": model.minimum_mm3, "peak": model.peak}
+    cut = cut_for(ANY, Settings(), grid.voxel_volume).cut(truth)
+    _, labels, table = find_lesions(probability, grid, **rule)
+    hit = set(labels[cut.labels > 0].tolist())
+    classes = [(classify(lesion.peak_probability, lesion.volume_ml), lesion.id in hit) for lesion in table]
+    return Measured(
+        case,
+        Counter(name for name, _ in classes),
+        Counter(name for name, true in classes if true),
+        float(truth.sum()) * grid.voxel_volume / 1000,
+        measure_interval(probability, grid, **rule, card=model.card),
+    )
+
+
+def show(inputs: str, measured: list[Measured]) -> None:
+    lesions = sum((m.lesions for m in measured), Counter())
+    true = sum((m.true for m in measured), Counter())
+    print(f"\n{inputs}: {len(measured)} cases")
+    print(f"{'class':<8} {'lesions':>8} {'true':>6} {'share':>6}   rule")
+    for name, rule in CLASSES.items():
+        share = f"{true[name] / lesions[name]:.2f}" if lesions[name] else "-"
+        print(f"{name:<8} {lesions[name]:>8} {true[name]:>6} {share:>6}   {rule}")
+    print(f"{'case':<22} {'truth ml':>9} {'low':>8} {'high':>8}")
+    for m in measured:
+        where = "inside" if m.inside else "outside"
+        print(f"{m.case:<22} {m.truth_ml:>9.2f} {m.interval.low_ml:>8.2f} {m.interval.high_ml:>8.2f}   {where}")
+    shares = {
+        name: {"true_share": round(true[name] / lesions[name], 3), "lesions": lesions[name]}
+        for name in CLASSES
+        if lesions[name]
+    }
+    interval = measured[0].interval
+    card = {
+        "confidence": shares,
+        "load_interval": {
+            "low": round(interval.lower_threshold, 4),
+            "high": round(interval.higher_threshold, 4),
+            "coverage": {"inside": sum(m.inside for m in measured), "cases": len(measured)},
+        },
+    }
+    print(json.dumps(card, indent=2))
+
+
+if __name__ == "__main__":
+    main()

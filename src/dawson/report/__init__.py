@@ -1,0 +1,1 @@
+"""From a folder of results to something a person can use: one page, one PDF, one cohort."""
