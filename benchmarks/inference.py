@@ -3,10 +3,10 @@
     pip install onnxruntime monai
     python benchmarks/inference.py [--rounds 5] [--without monai,onnxruntime]
 
-One volume of 160 × 160 × 96 voxels and three channels, random, each engine on all cores, in turn, round by round, so that
-whatever else the machine does weighs on all alike; medians and ratios are printed. dawson runs its windows (OpenVINO, in
-either precision), ONNX Runtime the same file and windows, and MONAI's DynUNet of nnU-Net's default size (32 to
-320 channels, six levels) one pass over the whole volume in torch, fp32, with random weights.
+One volume of 160 × 160 × 96 voxels and three channels, random, each engine on all cores, in turn, round by round, so
+that whatever else the machine does weighs on all alike; medians and ratios are printed. dawson runs its windows
+(OpenVINO, in either precision), ONNX Runtime the same file and windows, and MONAI's DynUNet of nnU-Net's default size
+(32 to 320 channels, six levels) one pass over the whole volume in torch, fp32, with random weights.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def main() -> None:
             run(images)
             seconds[name].append(time.perf_counter() - begin)
     own = statistics.median(next(iter(seconds.values())))
-    print(f"{SHAPE[0]} × {SHAPE[1]} × {SHAPE[2]} voxels, {threads()} threads, {platform.processor() or platform.machine()}")
+    print(f"{' × '.join(map(str, SHAPE))} voxels, {threads()} threads, {platform.processor() or platform.machine()}")
     for name, taken in seconds.items():
         middle = statistics.median(taken)
         print(f"{name:<46} {middle:7.2f} s  ({min(taken):.2f}–{max(taken):.2f})  ×{middle / own:.2f}")
@@ -70,9 +70,7 @@ def _dawson(model: Model) -> Run:
 def _in_windows(infer: Callable[[np.ndarray], np.ndarray], model: Model) -> Run:
     prepare = model.recipe.prepare
     outputs = 1 + len(model.anatomy_names)
-    return lambda images: run_windows(
-        infer, images, window=prepare.window, overlap=prepare.overlap, outputs=outputs
-    )
+    return lambda images: run_windows(infer, images, window=prepare.window, overlap=prepare.overlap, outputs=outputs)
 
 
 def _onnxruntime(model: Model) -> Run:

@@ -4,9 +4,9 @@
     python benchmarks/left_out.py labelled.tsv --model RUN --fold ljubljana-26=RUN_A \\
         --fold tabriz-104252,tabriz-105074=RUN_B --inputs flair,t1,t2,flair+t1,all -o evaluation
 
-RUN learned from all folds' patients and answers for every other case; RUN_A and RUN_B were trained in the same way without
-the patients named before the ``=``, and answer for these. The evaluation is written under the name of RUN: what it says is
-how well the recipe does on patients that it has not seen.
+RUN learned from all folds' patients and answers for every other case; RUN_A and RUN_B were trained in the same way
+without the patients named before the ``=``, and answer for these. The evaluation is written under the name of RUN:
+what it says is how well the recipe does on patients that it has not seen.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True)
     options = parser.parse_args()
     cases = find_cases(options.cases)
-    models = {patient: options.model for patient in {case.patient for case in cases}}
+    models = dict.fromkeys((case.patient for case in cases), options.model)
     for fold in options.fold:
         patients, _, run = fold.partition("=")
         for patient in patients.split(","):

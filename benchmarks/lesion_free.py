@@ -2,10 +2,10 @@
 
     python benchmarks/lesion_free.py --maps LABELMAPS [--heads 10] [--inputs flair,all] [--model FOLDER]
 
-Whole heads with all that resembles a lesion (periventricular caps, choroid plexus, bright cortex, flow), slices of up to
-8 mm, with and without skull, drawn by dawson's own generator with another seed than training. The label maps are those
-that training used, so the anatomies are known to the network and only their looks are new: the anatomy's Dice says
-how well contrasts are understood, not unknown brains.
+Whole heads with all that resembles a lesion (periventricular caps, choroid plexus, bright cortex, flow), slices of up
+to 8 mm, with and without skull, drawn by dawson's own generator with another seed than training. The label maps are
+those that training used, so the anatomies are known to the network and only their looks are new: the anatomy's Dice
+says how well contrasts are understood, not unknown brains.
 """
 
 from __future__ import annotations
@@ -54,10 +54,10 @@ def main() -> None:
         affine[:3, 3] = -(SIDE - 1) / 2
         grid = Grid((SIDE, SIDE, SIDE), affine)
         scans = {s: Scan(s, sample.images[c].numpy() * UNITS, grid) for c, s in enumerate(Sequence)}
-        for name in counts:
+        for name, own in counts.items():
             kept = tuple(Sequence) if name == "all" else tuple(Sequence(s) for s in name.split("+"))
             found = segment(Study({s: scans[s] for s in kept}), model=options.model)
-            counts[name].append(len(found.table))
+            own.append(len(found.table))
             truth = sample.anatomy.numpy()
             for label, value in CLASSES.items():
                 dice.setdefault(f"{name}: {label}", []).append(_dice(found.anatomy == value, truth == value))

@@ -1,9 +1,9 @@
-"""How an evaluation's figures would be at other thresholds, from the probability maps that it kept.
+"""How an evaluation's figures would be at other thresholds and least peaks, from the probability maps that it kept.
 
-    python benchmarks/threshold.py labelled.tsv evaluation [--minimum 3]
+    python benchmarks/threshold.py labelled.tsv evaluation [--inputs flair,flair+t1] [--minimum 3]
 
-For each subset of sequences: mean lesion Dice and lesion F1 (any overlap) over the cases at each threshold, and the volume
-found as a share of the true one (median). The model's threshold is chosen from this table, and said to be.
+For each subset of sequences: mean lesion Dice and lesion F1 (any overlap) over the cases for each pair of values,
+and the volume found as a share of the true one (median). The model's rule is chosen from this table, and said to be.
 """
 
 from __future__ import annotations
@@ -13,14 +13,17 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+from numpy.typing import NDArray
 
 from dawson.learn.cases import find_cases
-from dawson.measure.lesions import find_lesions
+from dawson.measure.lesions import Points, connected
 from dawson.prepare.grid import resample
 from dawson.read.mask import read_mask
-from dawson.study import Grid
+from dawson.study import Grid, Mask
 
-THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+THRESHOLDS = (0.2, 0.3, 0.4, 0.5, 0.6)
+PEAKS = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9)
+Figures = tuple[float, float, float]
 
 
 def main() -> None:
@@ -28,39 +31,51 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cases", type=Path)
     parser.add_argument("evaluation", type=Path)
+    parser.add_argument("--inputs", default="", help="subsets to look at, with commas; all where left out")
     parser.add_argument("--minimum", type=float, default=3.0, help="mm³")
     options = parser.parse_args()
     cases = {case.name: case for case in find_cases(options.cases)}
-    found: dict[str, list[list[tuple[float, float, float]]]] = {}
+    wanted = options.inputs.split(",") if options.inputs else None
+    found: dict[str, list[dict[tuple[float, float], Figures]]] = {}
     for folder in sorted((options.evaluation / "predictions").glob("*/*")):
-        case = cases[folder.parent.name]
-        image = nib.load(folder / "probability.nii.gz")
-        grid = Grid(image.shape, image.affine)
-        drawn = read_mask(case.mask)
-        truth = resample(drawn.mask, drawn.grid, grid, interpolation="nearest").astype(bool)
-        probability = np.asanyarray(image.dataobj)
-        row = []
-        for threshold in THRESHOLDS:
-            mask, _, _ = find_lesions(probability, grid, threshold=threshold, minimum_mm3=options.minimum)
-            dice = 2 * (mask & truth).sum() / max(mask.sum() + truth.sum(), 1)
-            row.append((float(dice), _f1(truth, mask, grid, options.minimum), mask.sum() / max(truth.sum(), 1)))
-        found.setdefault(folder.name, []).append(row)
+        if wanted is None or folder.name in wanted:
+            image = nib.load(folder / "probability.nii.gz")
+            grid = Grid(image.shape, image.affine)
+            drawn = read_mask(cases[folder.parent.name].mask)
+            truth = resample(drawn.mask, drawn.grid, grid, interpolation="nearest").astype(bool)
+            least = options.minimum / grid.voxel_volume * (1 - 1e-4)
+            found.setdefault(folder.name, []).append(_figures(np.asanyarray(image.dataobj), truth, least))
     for inputs, rows in found.items():
-        table = np.array(rows)
         print(f"{inputs} ({len(rows)} cases)")
-        for column, threshold in enumerate(THRESHOLDS):
-            dice, f1 = table[:, column, :2].mean(0)
-            print(f"  {threshold:.1f}  Dice {dice:.3f}  F1 {f1:.3f}  volume ×{np.median(table[:, column, 2]):.2f}")
+        for threshold, peak in rows[0]:
+            table = np.array([row[threshold, peak] for row in rows])
+            dice, f1 = table[:, :2].mean(axis=0)
+            print(f"  {threshold:.1f} {peak:.1f}  Dice {dice:.3f}  F1 {f1:.3f}  volume ×{np.median(table[:, 2]):.2f}")
 
 
-def _f1(truth: np.ndarray, mask: np.ndarray, grid: Grid, minimum: float) -> float:
-    """Lesion F1 under any overlap, lesions under ``minimum`` mm³ left out on both sides."""
-    _, true_labels, true_table = find_lesions(truth.astype(np.float32), grid, threshold=0.5, minimum_mm3=minimum)
-    _, own_labels, own_table = find_lesions(mask.astype(np.float32), grid, threshold=0.5, minimum_mm3=minimum)
-    recalled = len(set(np.unique(true_labels[own_labels > 0])) - {0})
-    right = len(set(np.unique(own_labels[true_labels > 0])) - {0})
-    recall, precision = recalled / max(len(true_table), 1), right / max(len(own_table), 1)
-    return 2 * recall * precision / max(recall + precision, 1e-9)
+def _figures(probability: NDArray[np.float32], truth: Mask, least: float) -> dict[tuple[float, float], Figures]:
+    """Dice, lesion F1 and share of the true volume for every pair of threshold and peak; ``least`` in voxels."""
+    true_pieces = [piece for piece in connected(truth) if len(piece) >= least]
+    told = {}
+    for threshold in THRESHOLDS:
+        pieces = [piece for piece in connected(probability >= threshold) if len(piece) >= least]
+        peaks = [float(probability[tuple(piece.T)].max()) for piece in pieces]
+        for peak in PEAKS:
+            if peak == 0.0 or peak > threshold:
+                kept = [piece for piece, highest in zip(pieces, peaks, strict=True) if highest >= peak]
+                told[threshold, peak] = _measured(kept, true_pieces, truth)
+    return told
+
+
+def _measured(pieces: list[Points], true_pieces: list[Points], truth: Mask) -> Figures:
+    mask = np.zeros(truth.shape, dtype=bool)
+    for piece in pieces:
+        mask[tuple(piece.T)] = True
+    recall = np.mean([mask[tuple(piece.T)].any() for piece in true_pieces]) if true_pieces else 1.0
+    precision = np.mean([truth[tuple(piece.T)].any() for piece in pieces]) if pieces else 0.0
+    f1 = 2 * recall * precision / max(recall + precision, 1e-9)
+    dice = 2 * np.count_nonzero(mask & truth) / max(np.count_nonzero(mask) + np.count_nonzero(truth), 1)
+    return float(dice), float(f1), np.count_nonzero(mask) / max(np.count_nonzero(truth), 1)
 
 
 if __name__ == "__main__":

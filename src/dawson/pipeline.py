@@ -25,7 +25,7 @@ from dawson.measure.place import place_lesions
 from dawson.measure.position import find_frame
 from dawson.measure.quality import Found, check_quality
 from dawson.measure.volumes import measure_volumes
-from dawson.network.engine import Infer, argmax_anatomy, load_engine, run_windows
+from dawson.network.engine import Infer, argmax_anatomy, load_engine, precision, run_windows
 from dawson.network.model import Model, load_model
 from dawson.prepare.align import Alignment
 from dawson.prepare.grid import resample
@@ -91,7 +91,7 @@ def segment(study: Study, *, model: Path | str | None = None, progress: Progress
         anatomy=anatomy,
         anatomy_names=names,
         table=table,
-        model=network.summary,
+        model=network.summary | {"precision": precision()},
         seconds=clock.seconds,
         alignment={s: a.note for s, a in found.alignment.items()},
         warnings=tuple(warnings),

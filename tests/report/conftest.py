@@ -122,7 +122,7 @@ def _summary(rows: list[list[Any]], load: float) -> dict[str, Any]:
             "accuracy": {"on": "seven scans", "by": "x", "mean": {"flair+t1": {"dice": 0.56, "f1": 0.47, "cases": 7}}},
             "trained_on": [{"what": "label maps", "source": "SynthSeg", "licence": "Apache-2.0"}],
         },
-        "rule": {"threshold": 0.35, "minimum_lesion_mm3": 3.0, "connectivity": 26},
+        "rule": {"threshold": 0.35, "peak": 0.7, "minimum_lesion_mm3": 3.0, "connectivity": 26},
         "seconds": {"segment": 1.2},
         "versions": {"dawson": "0.1.0", "python": "3.11"},
         "warnings": [],

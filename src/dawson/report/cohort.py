@@ -134,7 +134,7 @@ def _row(visit: Visit) -> dict[str, Any]:
     row["reference"] = summary["reference"]
     row["warnings"] = " | ".join(noticed(visit))
     row |= {"model": model["name"], "model_version": model["version"], "model_sha256": _short(model["sha256"])}
-    row |= {name: rule[name] for name in ("threshold", "minimum_lesion_mm3", "connectivity")}
+    row |= {name: rule[name] for name in ("threshold", "peak", "minimum_lesion_mm3", "connectivity")}
     row["dawson"] = summary["versions"].get("dawson")
     for sequence in SEQUENCES:
         row[f"{sequence}_sha256"] = _short(summary["inputs"].get(sequence, {}).get("sha256"))
@@ -150,7 +150,7 @@ COLUMNS = (
         for region in REGIONS
         for figure in ("count", "count_long_axis_3mm", "volume_ml", "largest_long_axis_mm")
     ),
-    *("sequences", "reference", "warnings", "model", "model_version", "model_sha256", "threshold"),
+    *("sequences", "reference", "warnings", "model", "model_version", "model_sha256", "threshold", "peak"),
     *("minimum_lesion_mm3", "connectivity", "dawson", *(f"{sequence}_sha256" for sequence in SEQUENCES), "report"),
 )
 """The columns of ``cohort.csv``: named as in ``summary.json``, hashes cut to twelve digits, empty where unknown."""
@@ -228,4 +228,5 @@ def _model(summary: Mapping[str, Any]) -> str:
 
 def _rule(summary: Mapping[str, Any]) -> str:
     rule = summary["rule"]
-    return f"threshold {rule['threshold']}, minimum {rule['minimum_lesion_mm3']} mm³, {rule['connectivity']}-connected"
+    least = f"peak {rule['peak']}, minimum {rule['minimum_lesion_mm3']} mm³"
+    return f"threshold {rule['threshold']}, {least}, {rule['connectivity']}-connected"

@@ -264,17 +264,19 @@ def _provenance(summary: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
         yield f"{name.upper()} alignment", _sentence(text)
     model = summary["model"]
     version = f", version {model['version']}" if model["version"] is not None else ""
-    yield "Model", f"{model['name']}{version}; SHA-256 {model['sha256'] or 'unknown'}"
+    computed = f"; computed in {model['precision']}" if model.get("precision") else ""
+    yield "Model", f"{model['name']}{version}; SHA-256 {model['sha256'] or 'unknown'}{computed}"
     yield "Measured accuracy", _accuracy(model, summary["sequences"])
     if trained := _trained_on(model):
         yield "Trained on", trained
     rule = summary["rule"]
     threshold = NONE if rule["threshold"] is None else f"{rule['threshold']:g}"
     least = "0" if rule["minimum_lesion_mm3"] is None else f"{rule['minimum_lesion_mm3']:g}"
+    faint = f", and those that reach {rule['peak']:g} nowhere" if (rule["peak"] or 0) > (rule["threshold"] or 0) else ""
     yield (
         "Thresholds",
         f"A voxel is lesion where its probability is {threshold} or more; lesions are "
-        f"{rule['connectivity']}-connected; those under {least} mm³ are left out.",
+        f"{rule['connectivity']}-connected; those under {least} mm³{faint} are left out.",
     )
     yield "Software", ", ".join(f"{name} {version}" for name, version in summary["versions"].items())
     yield "To repeat it", _repeat(summary)

@@ -61,9 +61,8 @@ def _quality(told: Facts) -> str:
     beware = [line for line in told.quality if line.status != "pass"]
     passed = [line for line in told.quality if line.status == "pass"]
     kind = "warn" if told.status == "pass" and beware else told.status
-    folded = (
-        f"<details><summary>{count(len(passed), 'check')} passed</summary>{_checks(passed)}</details>" if passed else ""
-    )
+    title = f"{count(len(passed), 'check')} passed" if beware else "What was checked"
+    folded = f"<details><summary>{title}</summary>{_checks(passed)}</details>" if passed else ""
     verdict = f'<p class="verdict {kind}">{_sign(kind)} {escape(told.verdict)}</p>'
     return f'<div class="quality {kind}">{verdict}{_checks(beware)}{folded}</div>'
 

@@ -19,7 +19,7 @@
         const up = head.getAttribute("aria-sort") !== "ascending";
         const text = (row) => row.cells[place].textContent;
         const words = head.classList.contains("left") && place > 0;
-        const order = (a, b) => (words ? compare(text(a), text(b)) : Number(text(a)) - Number(text(b)));
+        const order = (a, b) => (words ? compare(text(a), text(b)) : parseFloat(text(a)) - parseFloat(text(b)));
         heads.forEach((other) => other.setAttribute("aria-sort", "none"));
         head.setAttribute("aria-sort", up ? "ascending" : "descending");
         body.append(...[...body.rows].sort((a, b) => (up ? order(a, b) : order(b, a))));
