@@ -46,11 +46,14 @@ def main() -> None:
     parser.add_argument("cases", type=Path, help="table of cases that it was given")
     parser.add_argument("--inputs", default="flair,all")
     parser.add_argument("--model", type=Path, help="the model that was evaluated; the shipped one where left out")
+    parser.add_argument("--json", type=Path, help="write the JSON of the last of the inputs there")
     options = parser.parse_args()
     model = load_model(options.model)
     for inputs in options.inputs.split(","):
         measured = [m for m in (one(row, options, inputs, model) for row in rows(options.cases)) if m is not None]
-        show(inputs, measured)
+        card = show(inputs, measured)
+    if options.json is not None:
+        options.json.write_text(json.dumps(card, indent=2) + "\n", "utf-8")
 
 
 def rows(table: Path) -> list[dict[str, str]]:
@@ -82,7 +85,7 @@ def one(row: dict[str, str], options: argparse.Namespace, inputs: str, model: Mo
     )
 
 
-def show(inputs: str, measured: list[Measured]) -> None:
+def show(inputs: str, measured: list[Measured]) -> dict[str, object]:
     lesions = sum((m.lesions for m in measured), Counter())
     true = sum((m.true for m in measured), Counter())
     print(f"\n{inputs}: {len(measured)} cases")
@@ -109,6 +112,7 @@ def show(inputs: str, measured: list[Measured]) -> None:
         },
     }
     print(json.dumps(card, indent=2))
+    return card
 
 
 if __name__ == "__main__":
