@@ -8,8 +8,10 @@ from functools import cache
 import numpy as np
 import pytest
 
+from dawson.measure import shape
 from dawson.measure.position import find_frame
 from dawson.measure.quality import Found, check_quality, worst
+from dawson.measure.shape import FLAT_MM2, RADIUS_MM
 from dawson.measure.volumes import measure_volumes
 from dawson.prepare.align import Alignment
 from dawson.study import Check, Grid, Scan, Sequence, Study
@@ -133,6 +135,21 @@ def test_a_brain_cut_off_at_the_top(cut_mm, status):
     assert check.status == status
     assert "upper" in check.words
     assert check.figures["upper_end_cm2"] > 40 > 15 > check.figures["front_end_cm2"]
+
+
+def test_the_same_cut_fails_where_little_brain_is_left(monkeypatch):
+    """Thick slices allow for large ends; a brain far below the usual volume then tells that much is missing."""
+    slices = int((HALF[2] * 2 - 45) // 4) + 2
+    grid = grid_of((76, 90, slices), centre=(0, 0, -HALF[2] - 8 + slices * 2))
+    found = visit(grid)
+    shown = checked(found)["field of view"].figures["upper_end_cm2"]
+    allowed = (FLAT_MM2 + 2 * 2 * np.pi * RADIUS_MM * 4) / 100
+    monkeypatch.setattr(shape, "MISSING_MM2", (shown - allowed) * 100 * 1.5)
+    statuses = []
+    for usual_ml in ((100.0, 1800.0), (1700.0, 1800.0)):
+        monkeypatch.setattr(shape, "USUAL_BRAIN_ML", usual_ml)
+        statuses.append(checked(found)["field of view"].status)
+    assert statuses == ["warn", "fail"]
 
 
 def test_a_brain_cut_off_within_the_array():

@@ -129,6 +129,7 @@ def _summary(rows: list[list[Any]], load: float) -> dict[str, Any]:
         "regions": regions,
         "region_rules": "Infratentorial first, then periventricular, then juxtacortical, else deep. "
         "The spinal cord and the optic nerves lie outside of a brain MRI's reach.",
+        "position_rules": "Sides are those of the patient.",
         "volumes": {
             "brain_ml": 1240.5,
             "ventricles_ml": 38.25,

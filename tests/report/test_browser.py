@@ -6,6 +6,7 @@ Chromium is driven over its DevTools protocol through a pair of pipes: no driver
 from __future__ import annotations
 
 import base64
+import csv
 import fcntl
 import io
 import json
@@ -16,10 +17,12 @@ import subprocess
 import time
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 from PIL import Image
 
+from dawson.report.cohort import cohort
 from dawson.report.page import page
 from dawson.report.results import read_result
 
@@ -31,6 +34,59 @@ FLAGS = [
     "--force-device-scale-factor=1", "--hide-scrollbars",
 ]  # fmt: skip
 PATIENCE = 120  # seconds: the machine may be busy with other work
+
+
+def many_lesions(folder: Path, count: int) -> Path:
+    """The table with further lesions of no volume, as if they were there."""
+    head, *lines = (folder / "lesions.csv").read_text().splitlines()
+    rows = list(csv.reader(lines))
+    column = head.split(",").index("volume_ml")
+    while len(rows) < count:
+        row = list(rows[len(rows) % 4])
+        row[0], row[column] = str(len(rows) + 1), "0.000000"
+        rows.append(row)
+    with (folder / "lesions.csv").open("w", newline="") as stream:
+        csv.writer(stream, lineterminator="\n").writerows([head.split(","), *rows])
+    summary = json.loads((folder / "summary.json").read_text())
+    (folder / "summary.json").write_text(json.dumps(summary | {"lesion_count": count}))
+    return folder
+
+
+def scattered(folder: Path, count: int) -> Path:
+    """The result with so many lesions of a voxel each, none of which touch, in mask and table."""
+    image = nib.load(folder / "lesions.nii.gz")
+    places = [(i, j, k) for k in range(10, 30, 3) for j in range(16, 56, 4) for i in range(14, 46, 4)][:count]
+    mask = np.zeros(image.shape, np.uint8)
+    mask[tuple(np.transpose(places))] = 1
+    nib.save(nib.Nifti1Image(mask, image.affine), folder / "lesions.nii.gz")
+    volume = abs(np.linalg.det(image.affine[:3, :3])) / 1000
+    head = (folder / "lesions.csv").read_text().splitlines()[0]
+    lines = []
+    for number, place in enumerate(places, start=1):
+        x, y, z = image.affine[:3, :3] @ place + image.affine[:3, 3]
+        lines.append(f"{number},deep,left,left,{volume:.6f},3.00,{x:.2f},{y:.2f},{z:.2f},0.5000,0.6000,low")
+    (folder / "lesions.csv").write_text("\n".join([head, *lines]) + "\n")
+    changes = {"lesion_count": len(places), "lesion_load_ml": round(volume * len(places), 6)}
+    summary = json.loads((folder / "summary.json").read_text())
+    (folder / "summary.json").write_text(json.dumps(summary | changes))
+    return folder
+
+
+def tilted(folder: Path, *, degrees: float) -> Path:
+    """The result as of a head that lay turned about two axes: geometry and centroids moved alike."""
+    cos, sin = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
+    turn = np.eye(4)
+    turn[:3, :3] = [[cos, -sin, 0], [sin * cos, cos * cos, -sin], [sin * sin, cos * sin, cos]]
+    for name in ("lesions", "anatomy", "display"):
+        image = nib.load(folder / f"{name}.nii.gz")
+        nib.save(nib.Nifti1Image(np.asarray(image.dataobj), turn @ image.affine), folder / f"{name}.nii.gz")
+    head, *lines = (folder / "lesions.csv").read_text().splitlines()
+    rows = list(csv.reader(lines))
+    for row in rows:
+        row[6:9] = [f"{x:.2f}" for x in turn[:3, :3] @ np.array(row[6:9], float)]
+    with (folder / "lesions.csv").open("w", newline="") as stream:
+        csv.writer(stream, lineterminator="\n").writerows([head.split(","), *rows])
+    return folder
 
 
 class Browser:
@@ -167,7 +223,7 @@ def stage(browser: Browser) -> np.ndarray:
 
 
 def crosshair(browser: Browser) -> list[float]:
-    return list(browser.run("Array.from(dawsonViewer.frac2mm(dawsonViewer.scene.crosshairPos)).slice(0, 3)"))
+    return list(browser.run("Array.from(dawsonViewer.frac2mm(dawsonViewer.scene.crosshairPos, 0, true)).slice(0, 3)"))
 
 
 def test_nothing_is_asked_of_the_network_and_nothing_fails(viewing):
@@ -326,3 +382,110 @@ def test_names_from_results_run_nothing(browser, write_result, tmp_path):
     assert "<img src=x" in browser.run("document.querySelector('#lesions').textContent")
     for event in browser.events:
         assert event["method"] != "Network.requestWillBeSent" or not event["params"]["request"]["url"].endswith("/x")
+
+
+def test_a_printed_table_has_its_head_on_every_page(browser, write_result, tmp_path):
+    pypdf = pytest.importorskip("pypdf", reason="pypdf, which reads PDFs back, is not installed")
+    out = many_lesions(write_result(tmp_path / "out"), 150)
+    file = tmp_path / "report.html"
+    file.write_text(page(read_result(out), viewer=False), encoding="utf-8")
+    browser.open(file)
+    printed = base64.b64decode(browser.call("Page.printToPDF")["data"])
+    pages = [" ".join(sheet.extract_text().split()) for sheet in pypdf.PdfReader(io.BytesIO(printed)).pages]
+    tabled = [text for text in pages if text.count("middle third") > 5]
+    assert len(tabled) > 3
+    assert all("Mean probability" in text for text in tabled)
+    assert browser.run("document.querySelectorAll('#lesions thead button').length") == 9  # the screen is as before
+
+
+def test_three_hundred_lesions_are_one_colour_and_each_is_found(browser, write_result, tmp_path):
+    """More ids than a byte holds."""
+    out = scattered(write_result(tmp_path / "out"), 300)
+    file = tmp_path / "report.html"
+    file.write_text(page(read_result(out)), encoding="utf-8")
+    browser.open(file)
+    browser.wait("document.documentElement.dataset.viewer === 'ready'")
+    rows = "document.querySelectorAll('#lesions tbody tr')"
+    for number in (1, 255, 256, 300):
+        browser.run(f"{rows}[{number - 1}].click()")
+        assert browser.run("current.dataset.lesion") == str(number)
+        assert orange(stage(browser)) > 20
+
+
+def test_an_oblique_grid_puts_the_crosshair_into_the_lesion(browser, write_result, tmp_path):
+    out = tilted(write_result(tmp_path / "out"), degrees=17)
+    file = tmp_path / "report.html"
+    file.write_text(page(read_result(out)), encoding="utf-8")
+    browser.open(file)
+    browser.wait("document.documentElement.dataset.viewer === 'ready'")
+    for lesion in read_result(out).lesions:
+        browser.run(f"document.querySelectorAll('#lesions tbody tr')[{lesion.id - 1}].click()")
+        assert browser.run("current.dataset.lesion") == str(lesion.id)
+        assert np.linalg.norm(np.subtract(crosshair(browser), lesion.centroid)) <= 4.0
+
+
+@pytest.fixture(scope="module")
+def cohort_opened(browser, write_result, tmp_path_factory):
+    """The browser with a cohort of three visits open, one of which failed."""
+    folder = tmp_path_factory.mktemp("cohort")
+
+    def fail(summary):
+        summary["quality"]["status"] = summary["quality"]["checks"][0]["status"] = "fail"
+        summary["quality"]["checks"][0]["words"] = "There is only noise."
+        summary["inputs"]["flair"] = summary["inputs"]["flair"] | {"sha256": "12" * 32}
+
+    outs = [
+        write_result(folder / "visit 2"),
+        write_result(folder / "visit 10", lesions=False),
+        write_result(folder / "<script>window.bad = 1<script>", change=fail),
+    ]
+    (outs[0] / "report.html").write_text("<p id=there>")
+    _, file = cohort(outs, folder / "cohort")
+    browser.open(file)
+    return browser
+
+
+def names(browser: Browser) -> list[str]:
+    script = "[...document.querySelectorAll('#visits tbody tr')].filter(r => !r.hidden).map(r => r.cells[0].innerText)"
+    return list(browser.run(script))
+
+
+def test_the_cohort_is_sorted_and_filtered(cohort_opened):
+    bad = "<script>window.bad = 1<script>"
+    head = "document.querySelectorAll('#visits thead button')"
+    cohort_opened.run(f"{head}[0].click()")
+    assert names(cohort_opened) == [bad, "visit 2", "visit 10"]  # as people count
+    cohort_opened.run(f"{head}[0].click()")
+    assert names(cohort_opened) == ["visit 10", "visit 2", bad]
+    cohort_opened.run(f"{head}[4].click()")
+    assert names(cohort_opened)[0] == "visit 10"  # it has no lesion
+    cohort_opened.run(f"{head}[1].click(), {head}[1].click()")
+    assert names(cohort_opened)[0] == bad  # failed ones first
+    assert cohort_opened.run(f"{head}[1].parentElement.getAttribute('aria-sort')") == "descending"
+    enter = "box => { box.value = WORDS; box.dispatchEvent(new Event('input')) }"
+    for words, left in (("NOISE only", [bad]), ("visit", ["visit 2", "visit 10"]), ("nowhere", [])):
+        cohort_opened.run(f"({enter.replace('WORDS', json.dumps(words))})(document.querySelector('#filter'))")
+        assert sorted(names(cohort_opened)) == sorted(left)
+        assert cohort_opened.run("shown.textContent") == f"{len(left)} of 3 shown"
+    cohort_opened.run(f"({enter.replace('WORDS', json.dumps(''))})(document.querySelector('#filter'))")
+    assert len(names(cohort_opened)) == 3
+    assert cohort_opened.run("window.bad === undefined")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("dark", [False, True])
+def test_the_cohort_fits_the_window_light_and_dark(cohort_opened, width, dark):
+    cohort_opened.look(width=width, dark=dark)
+    assert cohort_opened.run("document.documentElement.scrollWidth") <= width
+    assert bool(cohort_opened.picture(x=2, y=2, width=4, height=4).mean() < 60) is dark
+    low = cohort_opened.run(f"({CONTRAST})()")
+    assert low == [], low
+    cohort_opened.look()
+
+
+def test_the_cohort_asks_nothing_of_the_network_and_its_links_lead_to_reports(cohort_opened):
+    asked = [e["params"]["request"]["url"] for e in cohort_opened.events if e["method"] == "Network.requestWillBeSent"]
+    assert all(url.startswith("file:") for url in asked) and len(asked) <= 1
+    link = cohort_opened.run("document.querySelector('#visits tbody a').href")
+    cohort_opened.call("Page.navigate", url=link)
+    cohort_opened.wait("document.querySelector('#there') !== null")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from dawson.report.facts import NONE, OUT_OF_REACH, facts, ml
+from dawson.report.facts import NONE, OUT_OF_REACH, facts, ml, mm
 from dawson.report.results import read_result
 
 
@@ -133,3 +135,15 @@ def test_accuracy_is_never_that_of_other_inputs(write_result, tmp_path):
 )
 def test_volumes_keep_three_digits(value, text):
     assert ml(value) == text
+
+
+def test_no_length_is_rounded_up_to_the_3_mm_that_are_counted():
+    assert [mm(length) for length in (2.94, 2.96, 3.0, 3.04, 45.49)] == ["2.9", "2.96", "3.0", "3.0", "45.5"]
+
+
+def test_a_centre_just_below_zero_has_no_minus(write_result, tmp_path):
+    out = write_result(tmp_path / "out")
+    result = read_result(out)
+    lesion = replace(result.lesions[0], centroid=(-0.2, 0.3, -0.6))
+    told = facts(replace(result, lesions=(lesion, *result.lesions[1:])))
+    assert told.lesions.rows[0][-1] == "0, 0, -1"

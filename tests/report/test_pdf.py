@@ -15,6 +15,7 @@ pypdf = pytest.importorskip("pypdf", reason="pypdf, which reads PDFs back, is no
 from dawson.report import pdf as module  # noqa: E402
 from dawson.report.facts import facts  # noqa: E402
 from dawson.report.pdf import pdf  # noqa: E402
+from dawson.report.pictures import Drawn  # noqa: E402
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -25,9 +26,12 @@ def quick_pictures():
     packed = io.BytesIO()
     Image.new("RGB", (500, 400)).save(packed, format="PNG")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "mosaic", lambda result: packed.getvalue())
-        patch.setattr(module, "projection", lambda result: packed.getvalue())
-        patch.setattr(module, "largest", lambda result: [(row.id, packed.getvalue()) for row in result.lesions[:3]])
+        picture = packed.getvalue()
+
+        def draw(result):
+            return Drawn(picture, tuple((row.id, picture) for row in result.lesions[:3]), picture)
+
+        patch.setattr(module, "draw", draw)
         yield
 
 

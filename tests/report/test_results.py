@@ -159,3 +159,13 @@ def test_a_missing_file_is_named(copied):
     (copied / "lesions.csv").unlink()
     with pytest.raises(InputError, match="no such file"):
         read_result(copied)
+
+
+@pytest.mark.parametrize("ids", ["1,2,3,3", "1,2,3,1000", "0,1,2,3"])
+def test_ids_are_those_that_dawson_gives(write_result, tmp_path, ids):
+    out = write_result(tmp_path / "out")
+    head, *lines = (out / "lesions.csv").read_text().splitlines()
+    changed = [f"{number},{line.split(',', 1)[1]}" for number, line in zip(ids.split(","), lines, strict=True)]
+    (out / "lesions.csv").write_text("\n".join([head, *changed]) + "\n")
+    with pytest.raises(InputError, match="ids"):
+        read_result(out)

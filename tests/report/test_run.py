@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 
@@ -18,8 +19,9 @@ from dawson.report.run import find_results, report
 def quick(monkeypatch):
     """Pages and PDFs that take no time."""
     page, pdf = (import_module(f"dawson.report.{name}") for name in ("page", "pdf"))
-    monkeypatch.setattr(page, "page", lambda result, viewer: f"page {result.folder.name} {viewer}")
-    monkeypatch.setattr(pdf, "pdf", lambda result: b"%PDF")
+    monkeypatch.setattr(page, "page", lambda result, viewer, drawn: f"page {result.folder.name} {viewer}")
+    monkeypatch.setattr(pdf, "pdf", lambda result, drawn: b"%PDF")
+    monkeypatch.setattr(import_module("dawson.report.pictures"), "draw", lambda result: None)
 
 
 @pytest.fixture
@@ -56,7 +58,7 @@ def test_an_earlier_report_stays_where_the_new_one_fails(write_result, tmp_path,
     report(out)
     kept = listing(out)
 
-    def broken(result):
+    def broken(result, drawn):
         raise RuntimeError
 
     monkeypatch.setattr(sys.modules["dawson.report.pdf"], "pdf", broken)
@@ -124,3 +126,49 @@ def test_a_bad_cohort_folder_is_refused_before_any_work(run, quick, write_result
     code, _, err = run(out, "--cohort", out / "summary.json")
     assert code == 2 and "is a file" in err
     assert not (out / module.PAGE).exists()
+
+
+def test_pictures_are_drawn_once_for_page_and_pdf(write_result, tmp_path, monkeypatch):
+    pictures, drawn = import_module("dawson.report.pictures"), []
+    mosaic = pictures.mosaic
+    monkeypatch.setattr(pictures, "mosaic", lambda result: drawn.append(result) or mosaic(result))
+    report(write_result(tmp_path / "out"), viewer=False)
+    assert len(drawn) == 1
+
+
+def test_a_folder_that_is_read_only_is_told_of_before_any_work(run, quick, write_result, tmp_path, monkeypatch):
+    out = write_result(tmp_path / "out")
+    before = listing(out)
+    monkeypatch.setattr(os, "access", lambda _, mode: mode == os.R_OK)  # permissions do not stop every user
+    monkeypatch.setattr(sys.modules["dawson.report.pdf"], "pdf", None)
+    code, _, err = run(out)
+    assert code == 2 and "not writable" in err and "copy the result" in err and " -o" not in err
+    assert listing(out) == before
+
+
+def test_a_full_disk_leaves_the_earlier_report(run, quick, write_result, tmp_path, monkeypatch):
+    out = write_result(tmp_path / "out")
+    report(out)
+
+    def full(file, content):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module, "save", full)
+    before = {name: (out / name).read_bytes() for name in listing(out)}
+    code, _, err = run(out)
+    assert code == 2 and "No space left on device" in err and " -o" not in err
+    assert {name: (out / name).read_bytes() for name in listing(out)} == before
+
+
+def test_ctrl_c_leaves_the_earlier_report(run, quick, write_result, tmp_path, monkeypatch):
+    out = write_result(tmp_path / "out")
+    report(out)
+    before = {name: (out / name).read_bytes() for name in listing(out)}
+
+    def stop(file, content):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "save", stop)
+    code, _, _ = run(out)
+    assert code == 130
+    assert {name: (out / name).read_bytes() for name in listing(out)} == before

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from dawson.study import Grid, Labels
 
 MIDLINE_MM = 3.0  # a centroid this near to the plane lies on neither side
-SPANNING = 0.1  # share of a lesion's voxels beyond that on either side, from which on it spans the midline
+SPANNING = 0.1  # share of a lesion's voxels beyond that on each side, from which on it spans the midline
 POINTS = 8000  # of the brain that are mirrored
 LEAST_POINTS = 200
 STEPS_MM = (8.0, 4.0, 2.0, 1.0, 0.5)  # of the search, at the surface of a brain
@@ -27,9 +27,9 @@ HEIGHT = ("lower third", "middle height", "upper third")
 
 POSITION_RULES = (
     "The side is the patient's. It is told by the centroid's distance to a plane through the middle of the brain: "
-    f"within {MIDLINE_MM:g} mm, or where a tenth of the lesion lies farther than that on either side, it is midline. "
-    "Thirds are those of the brain's extent from back to front and from bottom to top. No lobe is named, for the "
-    "model cannot tell lobes apart."
+    f"within {MIDLINE_MM:g} mm, or where a tenth of the lesion or more lies farther than that on each side, it is "
+    "midline. Thirds are those of the brain's extent from back to front and from bottom to top. No lobe is named, for "
+    "the model cannot tell lobes apart."
 )
 
 Points = NDArray[np.int64]

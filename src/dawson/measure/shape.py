@@ -24,10 +24,13 @@ def check_field_of_view(brain: Mask, stem: Mask, grid: Grid) -> Check:
     """Whether the brain ends as a brain does, or flat as where a scan stops.
 
     The area of brain in the last slice that shows any, at all six ends, is compared with that of a rounded end cut
-    into slices of the same thickness. ``brain`` and ``stem`` are (i, j, k) on ``grid``.
+    into slices of the same thickness. Where less brain than usual is left, half the excess tells that a large part is
+    missing. ``brain`` and ``stem`` are (i, j, k) on ``grid``.
     """
     figures: dict[str, float | str | None] = {}
     cut, missing = [], False
+    # Thick slices allow for much; what is left of the brain then tells whether a large part is gone.
+    small = np.count_nonzero(brain) * grid.voxel_volume / 1000.0 < USUAL_BRAIN_ML[0]
     for axis, letter in enumerate(grid.orientation):
         across = tuple(other for other in range(3) if other != axis)
         area = grid.voxel_volume / grid.spacing[axis]
@@ -43,7 +46,7 @@ def check_field_of_view(brain: Mask, stem: Mask, grid: Grid) -> Check:
             figures[f"{ENDS[toward]}_end_cm2"] = round(shown / 100, 2)
             if shown > allowed:
                 cut.append(ENDS[toward])
-                missing |= shown > allowed + MISSING_MM2
+                missing |= shown > allowed + (MISSING_MM2 / 2 if small else MISSING_MM2)
     if not cut:
         return Check("field of view", "pass", "The whole brain lies within the field of view.", figures)
     much = (

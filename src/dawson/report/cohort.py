@@ -23,6 +23,7 @@ from dawson.write.folder import save, staging
 
 TABLE, PAGE = "cohort.csv", "cohort.html"
 REPORT = "report.html"
+ELSEWHERE = "choose another folder with --cohort"
 PREFIX = 12  # hexadecimal digits of a hash: enough to tell files apart, and it still fits a cell
 SEQUENCES = ("flair", "t1", "t2")
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a cell that begins so is run by spreadsheet programs
@@ -53,7 +54,7 @@ def cohort(outs: Iterable[Path | str], target: Path | str, *, left_out: Iterable
     target = check_target(target)
     visits = gather(outs, target)
     content = {TABLE: cohort_csv(visits).encode(), PAGE: cohort_page(visits, tuple(left_out)).encode()}
-    with staging(target) as folder:
+    with staging(target, elsewhere=ELSEWHERE) as folder:
         for name, data in content.items():
             save(folder / name, data)
         for name in content:
@@ -65,19 +66,17 @@ def check_target(target: Path | str) -> Path:
     """Refuse a folder for the cohort that cannot be used, before any work is done. Nothing is created."""
     target = Path(target)
     if target.exists() and not target.is_dir():
-        raise UsageError("the folder for the cohort is a file", remedy="choose another with --cohort", file=target)
+        raise UsageError("the folder for the cohort is a file", remedy=ELSEWHERE, file=target)
     file = target / TABLE
     try:
         foreign = file.exists() and not file.read_bytes().startswith(f"{COLUMNS[0]},{COLUMNS[1]},".encode())
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise UsageError(
-            f"the folder for the cohort cannot be used ({reason})", remedy="choose another with --cohort", file=target
+            f"the folder for the cohort cannot be used ({reason})", remedy=ELSEWHERE, file=target
         ) from error
     if foreign:
-        raise UsageError(
-            f"there is a {TABLE} that dawson did not write", remedy="choose another folder with --cohort", file=target
-        )
+        raise UsageError(f"there is a {TABLE} that dawson did not write", remedy=ELSEWHERE, file=target)
     return target
 
 

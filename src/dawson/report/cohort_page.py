@@ -12,7 +12,7 @@ from statistics import median
 from typing import Any
 
 from dawson.report.cohort import TABLE, Visit, noticed, remarks
-from dawson.report.facts import NO_CONCLUSION, NONE, OUT_OF_REACH, REGIONS, STATUS, count, ml
+from dawson.report.facts import NO_CONCLUSION, NONE, OUT_OF_REACH, REGIONS, STATUS, count, ml, sentence
 from dawson.report.look import definitions, document, section
 from dawson.write.summary import NOTICE
 
@@ -30,12 +30,13 @@ th button::after { content: " \\2195"; color: var(--soft); }
 th[aria-sort=ascending] button::after { content: " \\2191"; color: inherit; }
 th[aria-sort=descending] button::after { content: " \\2193"; color: inherit; }
 td, tbody th { vertical-align: top; }
-td.words { white-space: normal; text-align: left; min-width: 16rem; max-width: 26rem; }
+td.words { white-space: normal; text-align: left; min-width: 11rem; max-width: 26rem; }
+#visits th, #visits td { padding-left: 0.45rem; padding-right: 0.45rem; }
 td.words ul { margin: 0.2rem 0 0; padding-left: 1.1rem; }
 tbody th { font-weight: 400; white-space: normal; min-width: 8rem; overflow-wrap: anywhere; }
 .bar { display: block; width: 5rem; height: 5px; margin: 3px 0 0 auto; background: var(--line); }
 thead th { white-space: normal; }
-thead th[data-kind=text] { text-align: left; }
+thead th[data-kind=text], thead th:nth-child(2), thead th:last-child { text-align: left; }
 .bar rect { fill: var(--mark); }
 .range { display: block; color: var(--soft); font-size: 0.8rem; }
 .sign { display: inline-block; width: 1.25em; height: 1.25em; line-height: 1.25em; text-align: center; font-weight: 700;
@@ -43,7 +44,10 @@ thead th[data-kind=text] { text-align: left; }
 .pass .sign { background: #00694f; } .warn .sign { background: #8a5a00; } .fail .sign { background: #b3261e; }
 .fail .word { font-weight: 700; }
 [hidden] { display: none; }
-@media print { .controls { display: none; } }
+@page { size: landscape; }
+@media print { .controls { display: none; } body { padding: 0; max-width: none; font-size: 9pt; }
+  th, td { padding: 0.2rem 0.35rem; } td.words { min-width: 9rem; } tr { break-inside: avoid; }
+  .sign { print-color-adjust: exact; } .bar { print-color-adjust: exact; } }
 """
 
 SCRIPT = """
@@ -77,6 +81,15 @@ SCRIPT = """
     shown.textContent = `${left} of ${rows.length} shown`;
   };
   box.addEventListener("input", filter);
+  const folds = [...document.querySelectorAll("details")], buttons = heads.map((head) => head.querySelector("button"));
+  addEventListener("beforeprint", () => {
+    for (const fold of folds) { fold.dataset.was = fold.open; fold.open = true; }
+    heads.forEach((head, place) => head.replaceChildren(buttons[place].textContent)); // buttons are not repeated
+  });
+  addEventListener("afterprint", () => {
+    for (const fold of folds) fold.open = fold.dataset.was === "true";
+    heads.forEach((head, place) => head.replaceChildren(buttons[place]));
+  });
   document.querySelector(".controls").hidden = false;
   filter();
 })();
@@ -199,7 +212,7 @@ def _reading(visits: Sequence[Visit]) -> str:
     rules = dict.fromkeys(v.summary["region_rules"] for v in visits if v.summary["region_rules"])
     terms += [("Rules of the regions", text) for text in rules]
     methods = dict.fromkeys(v.summary["load_interval"]["method"] for v in visits if v.summary["load_interval"])
-    terms += [("Interval of the load", text) for text in methods]
+    terms += [("Interval of the load", sentence(text)) for text in methods]
     return section("How to read it", definitions(terms))
 
 

@@ -29,6 +29,7 @@ CONVENTION = (
     "the front (y) and up (z), in the scanner's own frame."
 )
 METHODS = {"load_ml": "Lesion load", "load_percent_of_brain": "Load in the brain"}
+LONG_AXIS_MM = 3.0  # as in the name of the field count_long_axis_3mm
 NONE = "–"
 
 
@@ -119,6 +120,11 @@ def ml(value: float | None) -> str:
     return f"{value:.{digits}f} ml"
 
 
+def mm(length: float) -> str:
+    """A length in mm with one decimal; with two where rounding would lift it to the 3 mm that are counted by."""
+    return f"{length:.2f}" if length < LONG_AXIS_MM <= round(length, 1) else f"{length:.1f}"
+
+
 def count(number: int, noun: str) -> str:
     """``1 lesion``, ``2 lesions``."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
@@ -127,7 +133,7 @@ def count(number: int, noun: str) -> str:
 def _quality(summary: Mapping[str, Any]) -> tuple[Line, ...]:
     checks = [Line(_title(c["name"]), c["status"], c["words"]) for c in summary["quality"]["checks"]]
     told = {line.words for line in checks}
-    checks += [Line("Noticed", "warn", _sentence(text)) for text in summary["warnings"] if text not in told]
+    checks += [Line("Noticed", "warn", sentence(text)) for text in summary["warnings"] if text not in told]
     return tuple(sorted(checks, key=lambda line: ORDER.index(line.status)))  # stable: else in the order given
 
 
@@ -169,7 +175,7 @@ def _largest(result: Result) -> Figure:
     if not result.lesions:
         return Figure("Largest lesion", NONE, "none was found")
     largest = max(result.lesions, key=lambda lesion: lesion.volume_ml)
-    return Figure("Largest lesion", ml(largest.volume_ml), f"{largest.long_axis_mm:.1f} mm along its long axis")
+    return Figure("Largest lesion", ml(largest.volume_ml), f"{mm(largest.long_axis_mm)} mm along its long axis")
 
 
 def _regions(result: Result) -> Table | None:
@@ -193,7 +199,7 @@ def _row(region: Mapping[str, Any]) -> tuple[str, ...]:
         str(region["count"]),
         str(region["count_long_axis_3mm"]),
         f"{region['volume_ml']:.3f}",
-        f"{longest:.1f}" if longest and region["count"] else NONE,
+        mm(longest) if longest and region["count"] else NONE,
     )
 
 
@@ -215,10 +221,10 @@ def _lesions(result: Result) -> Table:
             lesion.position or lesion.side or NONE,
             lesion.confidence or NONE,
             f"{lesion.volume_ml:.3f}",
-            f"{lesion.long_axis_mm:.1f}",
+            mm(lesion.long_axis_mm),
             f"{lesion.mean_probability:.2f}",
             f"{lesion.peak_probability:.2f}",
-            ", ".join(f"{place:.0f}" for place in lesion.centroid),
+            ", ".join(f"{round(place)}" for place in lesion.centroid),  # an integer: there is no -0 then
         )
         for lesion in result.lesions
     ]
@@ -246,22 +252,28 @@ def _lesions_note(summary: Mapping[str, Any]) -> str:
 
 def _notes(summary: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     yield "Pictures", CONVENTION
+    if summary["regions"] is not None and summary["position_rules"]:
+        yield "Position", sentence(summary["position_rules"])
+    yield (
+        "Rounding",
+        "Figures are rounded one by one, so that sums may differ in the last digit; lesions.csv has more digits.",
+    )
     yield "Long axis", "The greatest distance between two points of a lesion, in millimetres, in any direction."
     if interval := summary["load_interval"]:
-        yield "Interval of the load", _sentence(interval["method"])
+        yield "Interval of the load", sentence(interval["method"])
     for name, group in (summary["confidence"] or {}).items():
-        yield f"Confidence {name}", _sentence(group["rule"])
+        yield f"Confidence {name}", sentence(group["rule"])
     for name, method in (summary["volumes"] or {"methods": {}})["methods"].items():
-        yield METHODS.get(name, _title(name.removesuffix("_ml"))), _sentence(method)
+        yield METHODS.get(name, _title(name.removesuffix("_ml"))), sentence(method)
     if summary["display"]["window"]:
-        yield "Grey values", _sentence(summary["display"]["window"])
+        yield "Grey values", sentence(summary["display"]["window"])
 
 
 def _provenance(summary: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     for name, scan in summary["inputs"].items():
         yield f"{name.upper()} scan", f"{_lattice(scan)}, {scan['orientation']}; SHA-256 {scan['sha256'] or 'unknown'}"
     for name, text in summary["alignment"].items():
-        yield f"{name.upper()} alignment", _sentence(text)
+        yield f"{name.upper()} alignment", sentence(text)
     model = summary["model"]
     version = f", version {model['version']}" if model["version"] is not None else ""
     computed = f"; computed in {model['precision']}" if model.get("precision") else ""
@@ -321,7 +333,7 @@ def _lattice(scan: Mapping[str, Any]) -> str:
     return f"{shape} voxels of {' × '.join(f'{edge:.2f}' for edge in scan['spacing_mm'])} mm"
 
 
-def _sentence(text: str) -> str:
+def sentence(text: str) -> str:
     """With a capital (where the first word is no name such as "pH") and a full stop."""
     first = text.split(" ", 1)[0]
     text = text[:1].upper() + text[1:] if first.islower() else text

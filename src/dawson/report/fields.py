@@ -45,6 +45,7 @@ SUMMARY: dict[str, Any] = {
         type(None),
     ),
     "region_rules": TEXT,
+    "position_rules": TEXT,
     "volumes": (
         {
             "brain_ml": MAYBE,

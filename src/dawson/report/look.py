@@ -43,6 +43,7 @@ details { margin: 0.6rem 0; }
 summary { cursor: pointer; font-weight: 600; }
 code { font-size: 0.82rem; }
 @media (max-width: 40rem) { dl { grid-template-columns: 1fr; } dd { margin-bottom: 0.5rem; } }
+@page { margin: 14mm; }
 @media print { .wide { overflow: visible; } details > * { display: block; } h2 { break-after: avoid; }
   figure { break-inside: avoid; } }
 """

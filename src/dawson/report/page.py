@@ -10,7 +10,7 @@ from html import escape
 
 from dawson.report.facts import STATUS, Facts, Figure, Line, Table, count, facts
 from dawson.report.look import definitions, document, picture, section
-from dawson.report.pictures import largest, mosaic, projection
+from dawson.report.pictures import Drawn, draw
 from dawson.report.results import Result
 from dawson.report.viewer import Parts, asset, parts
 
@@ -24,9 +24,10 @@ PROJECTION = (
 HOW = "Click or drag to move the crosshair, scroll to leaf through slices, drag with the right button for contrast."
 
 
-def page(result: Result, *, viewer: bool = True) -> str:
+def page(result: Result, *, viewer: bool = True, drawn: Drawn | None = None) -> str:
     """The page as HTML, UTF-8 when encoded; with the viewer some 4 to 14 MB, without it 1 to 3.
 
+    ``drawn`` are the pictures, where the caller has them already.
     Raises :class:`dawson.errors.InputError` where a file of the result is missing, damaged or of another run.
     """
     told = facts(result)
@@ -36,7 +37,7 @@ def page(result: Result, *, viewer: bool = True) -> str:
         section("Quality control", _quality(told)),
         section("Key figures", _figures(told.figures)),
         section("Regions", _regions(told)),
-        section("Pictures", _pictures(result)),
+        section("Pictures", _pictures(result, drawn or draw(result))),
         section("Viewer", _viewer(view)) if view else "",
         section(count(len(told.lesions.rows), "lesion").capitalize(), _lesions(told, jump=view is not None)),
         section("How to read it", definitions(told.notes)),
@@ -95,14 +96,14 @@ def _regions(told: Facts) -> str:
     return f'<div class="beside">{table}<div class="rules">{notes}</div></div>'
 
 
-def _pictures(result: Result) -> str:
-    wide = picture(mosaic(result), title=f"Lesions on {result.sequences[0].upper()}", caption=MOSAIC)
+def _pictures(result: Result, drawn: Drawn) -> str:
+    wide = picture(drawn.mosaic, title=f"Lesions on {result.sequences[0].upper()}", caption=MOSAIC)
     volumes = {lesion.id: lesion for lesion in result.lesions}
     close = "".join(
         picture(png, title=f"Lesion {number}, {volumes[number].volume_ml:.3f} ml", caption=LARGEST)
-        for number, png in largest(result)
+        for number, png in drawn.largest
     )
-    through = picture(projection(result), title="Lesions at a glance", caption=PROJECTION)
+    through = picture(drawn.projection, title="Lesions at a glance", caption=PROJECTION)
     return f'{wide}<div class="close">{close}</div>{through}'
 
 
@@ -126,7 +127,7 @@ def _lesions(told: Facts, *, jump: bool) -> str:
     note = f"<p>{escape(told.lesions_note)}</p>" if told.lesions_note else ""
     if not told.lesions.rows:
         return note
-    hint = '<p class="soft">The viewer above goes to the lesion whose row is clicked.</p>' if jump else ""
+    hint = '<p class="soft jump-hint">The viewer above goes to the lesion whose row is clicked.</p>' if jump else ""
     return note + hint + _table(told.lesions, "lesions", tall=True)
 
 

@@ -30,7 +30,7 @@ from reportlab.platypus import Flowable, Image, Paragraph, SimpleDocTemplate, Sp
 
 from dawson.report.facts import Facts, Line, count, facts
 from dawson.report.facts import Table as Rows
-from dawson.report.pictures import largest, mosaic, projection
+from dawson.report.pictures import Drawn, draw
 from dawson.report.results import Result
 from dawson.write.summary import dawson_version
 
@@ -62,16 +62,17 @@ class _Built:
     room: float
 
 
-def pdf(result: Result) -> bytes:
-    """The report on one result as PDF.
+def pdf(result: Result, *, drawn: Drawn | None = None) -> bytes:
+    """The report on one result as PDF; ``drawn`` are the pictures, where the caller has them already.
 
     The largest lesions stand in its table, as many as two pages hold (at least five); ``lesions.csv`` has all. Raises
     :class:`InputError` where a volume of the result is missing or damaged.
     """
     said = facts(result)
     by_volume = sorted(range(len(result.lesions)), key=lambda row: -result.lesions[row].volume_ml)
-    pictures = (_jpeg(mosaic(result)), _jpeg(projection(result)))
-    close_ups = [(number, _jpeg(picture)) for number, picture in largest(result)]
+    drawn = drawn or draw(result)
+    pictures = (_jpeg(drawn.mosaic), _jpeg(drawn.projection))
+    close_ups = [(number, _jpeg(picture)) for number, picture in drawn.largest]
 
     def build(rows: int, of: int) -> _Built:
         return _build(said, _story(said, by_volume[:rows], pictures, close_ups), of)

@@ -100,7 +100,8 @@ class Result:
         if (nearest >= 0).all() and (nearest < self.grid.shape).all() and self.mask[tuple(nearest)]:
             return int(nearest[0]), int(nearest[1]), int(nearest[2])
         apart = ((self._lesion_world - np.array(lesion.centroid)) ** 2).sum(axis=1)
-        i, j, k = self._lesion_voxels[int(apart.argmin())] if apart.size else np.clip(nearest, 0, self.mask.shape)
+        last = np.array(self.mask.shape) - 1
+        i, j, k = self._lesion_voxels[int(apart.argmin())] if apart.size else np.clip(nearest, 0, last)
         return int(i), int(j), int(k)
 
     @cached_property
@@ -130,6 +131,8 @@ def read_result(out: Path | str) -> Result:
     summary = _read_summary(out)
     lesions = _read_lesions(out / LESIONS)
     count, told = len(lesions), summary["lesion_count"]
+    if sorted(lesion.id for lesion in lesions) != list(range(1, count + 1)):
+        raise InputError(f"its ids are not 1 to {count}, each once", remedy=AGAIN, file=out / LESIONS)
     if count != told:
         finding = f"it has {count} rows but {SUMMARY} tells of {told} lesions"
         raise InputError(finding, remedy=AGAIN, file=out / LESIONS)

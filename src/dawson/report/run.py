@@ -6,10 +6,11 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from dawson.write.folder import SUMMARY, save, staging
+from dawson.write.folder import SUMMARY, check_writable, save, staging
 
 PAGE, PDF = "report.html", "report.pdf"
 MASK, TABLE = "lesions.nii.gz", "lesions.csv"
+ELSEWHERE = "copy the result to a folder where you may write"
 DEEPEST = 4  # folders below the one given: sub-01/ses-01/dawson/... and a little more
 
 
@@ -28,15 +29,18 @@ def report(out: Path | str, *, viewer: bool = True) -> tuple[Path, Path]:
 
     Raises:
         InputError: ``out`` holds no result, one of an older dawson, or files that are damaged or do not fit together.
-        UsageError: the folder cannot be written to.
+        UsageError: the folder cannot be written to, which is told before any work.
     """
     from dawson.report.page import page  # noqa: PLC0415 (both bring libraries that nothing else here needs)
     from dawson.report.pdf import pdf  # noqa: PLC0415
+    from dawson.report.pictures import draw  # noqa: PLC0415
     from dawson.report.results import read_result  # noqa: PLC0415
 
     result = read_result(out)
-    content = {PAGE: page(result, viewer=viewer).encode(), PDF: pdf(result)}
-    with staging(result.folder) as folder:
+    check_writable(result.folder, elsewhere=ELSEWHERE)  # before any work is done
+    drawn = draw(result)
+    content = {PAGE: page(result, viewer=viewer, drawn=drawn).encode(), PDF: pdf(result, drawn=drawn)}
+    with staging(result.folder, elsewhere=ELSEWHERE) as folder:
         for name, data in content.items():
             save(folder / name, data)
         for name in content:

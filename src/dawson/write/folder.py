@@ -29,6 +29,9 @@ others. The reports are made from them afterwards, and may be missing."""
 
 REPORTS = ("report.html", "report.pdf")
 
+ELSEWHERE = "choose another output folder with -o"
+"""What else to do where a folder cannot be written to; commands without that option say something else."""
+
 
 def check_output(out: Path | str, *, overwrite: bool = False, inputs: Iterable[Path] = ()) -> Path:
     """Refuse an output folder that cannot be used, before any work is done. Nothing is created.
@@ -51,12 +54,7 @@ def check_output(out: Path | str, *, overwrite: bool = False, inputs: Iterable[P
         if not nearest.is_dir():
             what = "the output folder" if nearest == out else "a part of the output path"
             raise UsageError(f"{what} is a file", remedy="choose a folder with -o", file=nearest)
-        if not os.access(nearest, os.W_OK | os.X_OK):
-            raise UsageError(
-                "this folder is not writable",
-                remedy="change its permissions or choose another output folder with -o",
-                file=nearest,
-            )
+        check_writable(nearest, elsewhere=ELSEWHERE)
         found = [name for name in RESULTS if os.path.lexists(out / name)]
         taken = {(out / name).resolve(): name for name in found}
         for file in inputs:
@@ -77,12 +75,19 @@ def check_output(out: Path | str, *, overwrite: bool = False, inputs: Iterable[P
     return out
 
 
+def check_writable(folder: Path, *, elsewhere: str) -> None:
+    """Refuse a folder that is there but may not be written to; ``elsewhere`` says what else to do."""
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UsageError("this folder is not writable", remedy=f"change its permissions or {elsewhere}", file=folder)
+
+
 @contextmanager
-def staging(out: Path) -> Iterator[Path]:
+def staging(out: Path, *, elsewhere: str = ELSEWHERE) -> Iterator[Path]:
     """A hidden folder inside ``out`` to write in; it is gone afterwards, also after an error or Ctrl-C.
 
     It lies inside ``out`` so that files can be renamed into place, which one file system does in one step.
-    Folders that were made for a run that then failed are taken away again where they are empty.
+    Folders that were made for a run that then failed are taken away again where they are empty. ``elsewhere`` is
+    what an error advises beside making room.
 
     Raises:
         UsageError: the operating system refused (no space, no permission, a vanished folder).
@@ -99,7 +104,7 @@ def staging(out: Path) -> Iterator[Path]:
             except OSError:
                 break  # not empty, or never made
         if isinstance(error, OSError):
-            raise _cannot_write(out, error) from error
+            raise _cannot_write(out, error, elsewhere) from error
         raise
 
 
@@ -124,10 +129,10 @@ def save(file: Path, content: bytes) -> None:
         os.fsync(stream.fileno())
 
 
-def _cannot_write(out: Path, error: OSError) -> UsageError:
+def _cannot_write(out: Path, error: OSError, elsewhere: str = ELSEWHERE) -> UsageError:
     reason = error.strerror or type(error).__name__
     return UsageError(
         f"the results could not be written ({reason})",
-        remedy="make room or give permission there, or choose another output folder with -o",
+        remedy=f"make room or give permission there, or {elsewhere}",
         file=out,
     )

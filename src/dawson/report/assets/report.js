@@ -5,6 +5,7 @@
   const $ = (id) => document.getElementById(id);
 
   const table = $("lesions");
+  const sorters = []; // heads of columns and the buttons in them
   if (table) {
     const body = table.tBodies[0];
     const heads = [...table.tHead.rows[0].cells];
@@ -14,6 +15,7 @@
       button.type = "button";
       button.textContent = head.textContent;
       head.replaceChildren(button);
+      sorters.push([head, button]);
       head.setAttribute("aria-sort", place === 0 ? "ascending" : "none");
       button.addEventListener("click", () => {
         const up = head.getAttribute("aria-sort") !== "ascending";
@@ -27,10 +29,12 @@
     });
   }
 
-  // What is folded away on the screen is printed.
+  // What is folded away on the screen is printed. Browsers repeat a table's head on each page, but not buttons in it.
   const folds = [...document.querySelectorAll("details")];
   window.addEventListener("beforeprint", () => folds.forEach((fold) => { fold.dataset.was = fold.open; fold.open = true; }));
   window.addEventListener("afterprint", () => folds.forEach((fold) => { fold.open = fold.dataset.was === "true"; }));
+  window.addEventListener("beforeprint", () => sorters.forEach(([head, button]) => head.replaceChildren(button.textContent)));
+  window.addEventListener("afterprint", () => sorters.forEach(([head, button]) => head.replaceChildren(button)));
 
   if (!$("viewer-data")) return;
   const data = JSON.parse($("viewer-data").textContent);
@@ -83,7 +87,8 @@
     viewer.onLocationChange = (place) => readout(Math.round(place.values[1]?.value ?? 0));
 
     const jump = (id) => {
-      viewer.scene.crosshairPos = viewer.mm2frac(known.get(id).mm);
+      // Forced to true millimetres: otherwise an oblique lattice is taken for an upright one.
+      viewer.scene.crosshairPos = viewer.mm2frac(known.get(id).mm, 0, true);
       viewer.createOnLocationChange();
       viewer.drawScene();
     };
