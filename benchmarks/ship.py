@@ -3,7 +3,8 @@
     python benchmarks/labelled.py -o labelled.tsv
     python benchmarks/left_out.py labelled.tsv --model RUN --fold … -o evaluation
     python benchmarks/confidence.py … --json confidence.json
-    python benchmarks/ship.py RUN evaluation/summary.json --name dawson-1 --hours 3 --measured confidence.json
+    python benchmarks/ship.py RUN evaluation/summary.json --name dawson-1 --hours 3.5 --steps 9100 \\
+        --measured confidence.json
 
 The figures in the card are those that were measured under the name of this very model, told by its hash.
 """
@@ -66,6 +67,7 @@ def main() -> None:
     parser.add_argument("summary", type=Path)
     parser.add_argument("--name", default="dawson-1")
     parser.add_argument("--hours", type=float, required=True)
+    parser.add_argument("--steps", type=int, required=True, help="of all runs that led to it")
     parser.add_argument("--measured", type=Path, help="what benchmarks/confidence.py --json wrote")
     options = parser.parse_args()
     model = load_model(options.model)
@@ -94,7 +96,9 @@ def main() -> None:
     card = dict(model.card) | {
         "name": options.name,
         "data": DATA,
+        "version": "1",
         "hours": options.hours,
+        "steps": options.steps,
         "training_load_ml": LOADS_ML,
         "accuracy": {"on": VALIDATION, "by": summary["rules"], "mean": means},
         "cases": cases,

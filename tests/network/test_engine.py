@@ -97,7 +97,7 @@ def test_the_shipped_weights_give_the_same_mask_either_way(monkeypatch: pytest.M
     spots = (np.sin(9 * i) * np.sin(8 * j) * np.sin(7 * k) > 0.7) * brain
     images = np.stack([brain + 0.9 * spots, brain, brain + spots]).astype(np.float32)
     found, wanted = load_engine(model.onnx)(images), torch_scores(model.folder, images)
-    assert np.abs(found - wanted).max() < 5e-3
+    assert np.abs(found - wanted).max() < 2e-2
     one, two = found[0] >= model.threshold, wanted[0] >= model.threshold
     # The engines add up in different orders: only voxels that lie on the threshold itself may fall either way.
     assert (np.abs(wanted[0] - model.threshold)[one != two] < 3e-3).all()

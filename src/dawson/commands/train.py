@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
         short_help="Train a model from a recipe (needs torch).",
         epilog="\b\nExamples:\n"
         "  dawson train --recipe paper --cases my-bids --split 204/32/20 -o runs/paper\n"
-        "  dawson train --cases cases.tsv --from dawson-0 --set optimizer.lr=1e-4 -o runs/tuned\n"
+        "  dawson train --cases cases.tsv --from dawson-1 --set optimizer.lr=1e-4 -o runs/tuned\n"
         "  dawson train --maps labelmaps --masks lesion-masks -o runs/synthetic\n"
         "  torchrun --nproc-per-node 4 -m dawson train --recipe paper --cases my-bids \\\n"
         "      --set optimizer.batch=8 -o runs/four-gpus\n\n"

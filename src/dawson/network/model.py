@@ -18,7 +18,7 @@ from typing import Any
 from dawson.errors import DawsonError, ModelError
 from dawson.recipe import Recipe, recipe_from_dict
 
-SHIPPED = "dawson-0"
+SHIPPED = "dawson-1"
 CARD, ONNX, SAFETENSORS = "card.json", "model.onnx", "model.safetensors"
 
 
