@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
+
+from dawson.write.folder import save
 
 
 def replace_file(file: Path, content: str | bytes) -> None:
@@ -16,10 +17,7 @@ def replace_file(file: Path, content: str | bytes) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     aside = file.with_name(f".{file.name}.{uuid4().hex[:8]}")
     try:
-        with aside.open("wb") as stream:
-            stream.write(content.encode() if isinstance(content, str) else content)
-            stream.flush()
-            os.fsync(stream.fileno())  # a rename must not outrun the content
+        save(aside, content.encode() if isinstance(content, str) else content)
         aside.replace(file)
     finally:
         with suppress(OSError):

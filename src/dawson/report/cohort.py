@@ -19,7 +19,7 @@ from urllib.parse import quote
 from dawson.errors import UsageError
 from dawson.report.facts import REGIONS, count
 from dawson.report.results import read_result
-from dawson.write.folder import save, staging
+from dawson.write.folder import publish, save, staging
 
 TABLE, PAGE = "cohort.csv", "cohort.html"
 REPORT = "report.html"
@@ -57,8 +57,7 @@ def cohort(outs: Iterable[Path | str], target: Path | str, *, left_out: Iterable
     with staging(target, elsewhere=ELSEWHERE) as folder:
         for name, data in content.items():
             save(folder / name, data)
-        for name in content:
-            (folder / name).replace(target / name)
+        publish(folder, target, list(content))
     return target / TABLE, target / PAGE
 
 

@@ -12,12 +12,11 @@ from statistics import median
 from typing import Any
 
 from dawson.report.cohort import TABLE, Visit, noticed, remarks
-from dawson.report.facts import NO_CONCLUSION, NONE, OUT_OF_REACH, REGIONS, STATUS, count, ml, sentence
+from dawson.report.facts import NO_CONCLUSION, NONE, OUT_OF_REACH, REGIONS, SIGN, STATUS, count, ml, sentence
 from dawson.report.look import definitions, document, section
 from dawson.write.summary import NOTICE
 
 SEVERITY = {"fail": 2, "warn": 1, "pass": 0}
-SIGN = {"fail": "✕", "warn": "!", "pass": "✓"}  # never colour alone
 
 STYLE = """
 body { max-width: 86rem; }

@@ -19,6 +19,7 @@ REGIONS = {
     "deep": "Deep white matter",
 }
 STATUS = {"pass": "Passed", "warn": "Warning", "fail": "Failed"}
+SIGN = {"pass": "✓", "warn": "!", "fail": "✕"}  # beside the word: colour alone tells nobody who cannot see it
 ORDER = ("fail", "warn", "pass")
 OUT_OF_REACH = "The spinal cord and the optic nerves lie outside of a brain MRI's reach."
 NO_REGIONS = "This model knows no anatomy, so its lesions are not told by region."

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from html import escape
 
-from dawson.report.facts import STATUS, Facts, Figure, Line, Table, count, facts
+from dawson.report.facts import SIGN, STATUS, Facts, Figure, Line, Table, count, facts
 from dawson.report.look import definitions, document, picture, section
 from dawson.report.pictures import Drawn, draw
 from dawson.report.results import Result
 from dawson.report.viewer import Parts, asset, parts
 
-SIGN = {"pass": "✓", "warn": "!", "fail": "✕"}  # beside the word: colour alone tells nobody who cannot see it
 MOSAIC = "Slices from below to above through all lesions, as scanned. z is the height in millimetres."
 LARGEST = "Axial, coronal and sagittal plane through the lesion, sequence by sequence."
 PROJECTION = (

@@ -7,7 +7,6 @@ an outline is still an outline.
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from dawson.report.results import Result
 from dawson.study import Float, Mask
-from dawson.write.picture import GAP, LETTERS, PAPER, View, axial_mosaic, cut_view, letter, scale_bar, tile
+from dawson.write.picture import GAP, LETTERS, PAPER, View, axial_mosaic, cut_view, letter, scale_bar, tile, to_png
 from dawson.write.summary import dawson_version
 
 WINDOW = (0.0, 255.0)  # display volumes are windowed already
@@ -59,7 +58,7 @@ def mosaic(result: Result) -> bytes:
     number = len(result.lesions)
     caption = f"{number} lesion{'' if number == 1 else 's'} on {result.sequences[0].upper()}   |   {_signature()}"
     view = _view(result, 0)
-    return _png(axial_mosaic(view, window=WINDOW, caption=caption, room=ROOM, most=MOST_TILES, columns=COLUMNS))
+    return to_png(axial_mosaic(view, window=WINDOW, caption=caption, room=ROOM, most=MOST_TILES, columns=COLUMNS))
 
 
 def largest(result: Result, count: int = 3) -> list[tuple[int, bytes]]:
@@ -86,7 +85,7 @@ def largest(result: Result, count: int = 3) -> list[tuple[int, bytes]]:
                 page.paste(close, (column * step, row * step))
         bar = ImageDraw.Draw(page)
         scale_bar(bar, (page.width - 12, page.height - 12), scale=CLOSE_UP / around, length_mm=20, points=22)
-        pictures.append((lesion.id, _png(page)))
+        pictures.append((lesion.id, to_png(page)))
     return pictures
 
 
@@ -106,7 +105,7 @@ def projection(result: Result) -> bytes:
         page.paste(panel, (left, (height - panel.height) // 2))
         left += panel.width + GAP
     _legend(page)
-    return _png(page)
+    return to_png(page)
 
 
 def _view(result: Result, number: int) -> View:
@@ -178,9 +177,3 @@ def _legend(page: Image.Image) -> None:
 
 def _signature() -> str:
     return f"dawson {dawson_version()} - not a medical device"
-
-
-def _png(picture: Image.Image) -> bytes:
-    packed = io.BytesIO()
-    picture.save(packed, format="PNG", compress_level=3)  # as small as 6 for scans, in half the time
-    return packed.getvalue()

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from dawson.write.folder import SUMMARY, check_writable, save, staging
+from dawson.write.folder import SUMMARY, check_writable, publish, save, staging
 
 PAGE, PDF = "report.html", "report.pdf"
 MASK, TABLE = "lesions.nii.gz", "lesions.csv"
@@ -43,8 +43,7 @@ def report(out: Path | str, *, viewer: bool = True) -> tuple[Path, Path]:
     with staging(result.folder, elsewhere=ELSEWHERE) as folder:
         for name, data in content.items():
             save(folder / name, data)
-        for name in content:
-            (folder / name).replace(result.folder / name)
+        publish(folder, result.folder, list(content))
     return result.folder / PAGE, result.folder / PDF
 
 

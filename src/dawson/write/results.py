@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from dawson.study import Segmentation
 from dawson.write.display import displayed
 from dawson.write.folder import SUMMARY, check_output, publish, save, staging
 from dawson.write.nifti import DISPLAY_COMPRESSION, nifti_gz, rounded
-from dawson.write.picture import overview
+from dawson.write.picture import overview, to_png
 from dawson.write.summary import summarise, to_json
 from dawson.write.table import anatomy_tsv, lesions_csv
 
@@ -69,11 +67,5 @@ def _files(segmentation: Segmentation, summary: dict[str, Any]) -> Iterator[tupl
     yield "lesions.csv", lesions_csv(segmentation.table).encode()
     display = np.stack(list(displayed(segmentation).values()), axis=-1)
     yield "display.nii.gz", nifti_gz(display, reference, largest=255, compression=DISPLAY_COMPRESSION)
-    yield "overview.png", _png(overview(segmentation))
+    yield "overview.png", to_png(overview(segmentation))
     yield SUMMARY, to_json(summary).encode()  # last: it vouches for the others
-
-
-def _png(picture: Image.Image) -> bytes:
-    packed = io.BytesIO()
-    picture.save(packed, format="PNG", compress_level=3)  # as small as 6 for scans, in half the time
-    return packed.getvalue()
