@@ -3,9 +3,16 @@
     python benchmarks/self_label.py labels NAME=RESULTS=FLAIR …
 
 NAME is PATIENT_VISIT, RESULTS the folder that ``dawson segment`` made of it, and FLAIR the scan that they lie on.
-A model's lesions are kept where their peak probability and size are beyond doubt and they are brighter than cortex is:
-what networks take for lesions most often is bright cortex. The masks teach a network what real contrasts look like,
-T1 and T2 of the same visit above all; they are no truth to measure by.
+Writes two masks a visit, for the columns ``mask`` and ``unsure`` of a table of cases:
+
+- NAME.nii.gz, *lesion*: what the model found with a peak and a size beyond doubt, brighter than cortex is (what
+  networks take for lesions most often is bright cortex);
+- NAME_unsure.nii.gz, *nobody knows*: what else in white matter is as bright, whether the model had an inkling of it or
+  not, and the bright rim of lesions. A model that marks its own training data leaves out what it cannot see
+  yet; called healthy, that would teach it never to see it.
+
+All the rest is healthy. The masks teach a network what real contrasts look like, T1 and T2 of the same visit above all;
+they are no truth to measure by.
 """
 
 from __future__ import annotations
@@ -15,22 +22,25 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import SimpleITK as sitk
 
-from dawson.measure.lesions import find_lesions
+from dawson.measure.lesions import connected, find_lesions
 from dawson.read import read_scan
 from dawson.study import Sequence
 
 PEAK = 0.6  # least peak probability
 SMALLEST_MM3 = 12.0
-CORTEX = 3  # in anatomy.nii.gz
+INKLING = 0.1  # probability from which the model may have seen something
+CORTEX, DEEP_GREY, WHITE_MATTER, STEM = 3, 4, 5, 7  # in anatomy.nii.gz
 BRIGHTER_THAN = 85  # percentile of cortex that the brighter half of a lesion must exceed
 
 
 def main() -> None:
-    """Write one mask a visit and say what was kept."""
+    """Write two masks a visit and say what was kept."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path, help="folder for the masks")
     parser.add_argument("visits", nargs="+", metavar="NAME=RESULTS=FLAIR")
+    parser.add_argument("--threshold", type=float, default=0.35, help="least probability of a lesion voxel")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     for visit in arguments.visits:
@@ -38,7 +48,8 @@ def main() -> None:
         scan = read_scan(Path(flair), Sequence.FLAIR)
         probability = _on_grid(Path(results) / "probability.nii.gz", scan.grid.affine)
         anatomy = _on_grid(Path(results) / "anatomy.nii.gz", scan.grid.affine)
-        _, labels, table = find_lesions(probability, scan.grid, threshold=0.35, minimum_mm3=SMALLEST_MM3)
+        rule = {"threshold": arguments.threshold, "minimum_mm3": SMALLEST_MM3}
+        _, labels, table = find_lesions(probability, scan.grid, **rule)
         limit = np.percentile(scan.voxels[(anatomy == CORTEX) & (labels == 0)], BRIGHTER_THAN)
         kept = [
             lesion.id
@@ -46,9 +57,30 @@ def main() -> None:
             if probability[labels == lesion.id].max() >= PEAK and np.median(scan.voxels[labels == lesion.id]) >= limit
         ]
         mask = np.isin(labels, kept)
-        volume = float(mask.sum()) * scan.grid.voxel_volume / 1000
-        nib.save(nib.Nifti1Image(mask.astype(np.uint8), scan.grid.affine), arguments.out / f"{name}.nii.gz")
-        print(f"{name}\t{len(kept)} of {len(table)} lesions\t{volume:.2f} ml")
+        unsure = _unsure(probability, anatomy, scan.voxels >= limit, mask)
+        for suffix, marked in (("", mask), ("_unsure", unsure)):
+            nib.save(
+                nib.Nifti1Image(marked.astype(np.uint8), scan.grid.affine), arguments.out / f"{name}{suffix}.nii.gz"
+            )
+        volumes = [float(marked.sum()) * scan.grid.voxel_volume / 1000 for marked in (mask, unsure)]
+        print(f"{name}\t{len(kept)} of {len(table)} lesions\t{volumes[0]:.2f} ml, unsure {volumes[1]:.2f} ml")
+
+
+def _unsure(probability: np.ndarray, anatomy: np.ndarray, bright: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Where (i, j, k) neither lesion nor health can be taken for granted."""
+    inkling = np.zeros(mask.shape, bool)
+    for piece in connected(probability >= INKLING):
+        where = tuple(piece.T)
+        if (anatomy[where] == CORTEX).mean() < 0.5:
+            inkling[where] = True
+    far_from_cortex = _shrunk(np.isin(anatomy, (DEEP_GREY, WHITE_MATTER, STEM)))
+    return (inkling | (bright & far_from_cortex)) & ~mask
+
+
+def _shrunk(mask: np.ndarray) -> np.ndarray:
+    """Less its outermost voxels within each slice, which are cortex in part."""
+    image = sitk.BinaryErode(sitk.GetImageFromArray(mask.astype(np.uint8)), [0, 2, 2], sitk.sitkBox)
+    return sitk.GetArrayFromImage(image).astype(bool)
 
 
 def _on_grid(file: Path, affine: np.ndarray) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +14,8 @@ import pytest
 
 import dawson
 from dawson.demo import demo_study_files
+from dawson.measure.calibration import shift_odds
+from dawson.network.model import load_model
 from dawson.prepare.grid import canonical_grid, reorient
 
 TRUTH = Path(__file__).parent / "data" / "demo_lesion.nii.gz"
@@ -140,3 +144,17 @@ def test_real_lesions_are_found(shared_data: Path, case: str, inputs: tuple[str,
     image = nib.load(folder / "lesion.nii.gz")
     mask = reorient(np.asarray(image.dataobj) > 0.5, dawson.Grid(image.shape, image.affine), result.grid)
     assert dice(result.lesions, mask) > 0.4
+
+
+def test_a_card_may_move_the_odds_of_what_is_given(
+    files: dict[str, Path], of_flair: dawson.Segmentation, tmp_path: Path
+) -> None:
+    """Less sure, fewer lesions, of the same map; a shift for other sequences changes nothing."""
+    folder = Path(shutil.copytree(load_model().folder, tmp_path / "model"))
+    card = json.loads((folder / "card.json").read_text())
+    (folder / "card.json").write_text(json.dumps(card | {"log_odds_shift": {"flair": -2.0, "t1": 3.0}}))
+    moved = dawson.segment(dawson.read_study(flair=files["flair"]), model=folder)
+    own = load_model().shifts.get("flair", 0.0)
+    assert np.allclose(moved.probability, shift_odds(of_flair.probability, -2.0 - own), atol=1e-5)
+    assert 0 < moved.load_ml < of_flair.load_ml
+    assert moved.model["log_odds_shift"] == {"flair": -2.0, "t1": 3.0}

@@ -18,6 +18,7 @@ import numpy as np
 
 from dawson.inputs import among, check_brain, one_brain, prepare_study
 from dawson.measure.anatomy import knows_anatomy
+from dawson.measure.calibration import shift_odds
 from dawson.measure.display import show
 from dawson.measure.interval import measure_interval
 from dawson.measure.lesions import find_lesions
@@ -69,7 +70,7 @@ def segment(study: Study, *, model: Path | str | None = None, progress: Progress
     else:
         found = _in_one_volume(study, network.recipe.volume, infer, clock.begin)
     warnings = found.warnings + _weak_inputs(network, found.used)
-    probability = found.probability
+    probability = shift_odds(found.probability, network.shifts.get("+".join(found.used), 0.0))
     reference = study.reference
     if reference.missing is not None:
         probability[reference.missing] = 0.0

@@ -7,6 +7,7 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -112,6 +113,23 @@ def test_a_table_names_files_relative_to_itself(tmp_path: Path, touch: Callable[
     comma = tmp_path / "other.csv"
     comma.write_text(table.read_text("utf-8-sig").replace("\t", ","), "utf-8")
     assert find_cases(comma) == cases
+
+
+def test_a_table_may_name_masks_of_what_nobody_is_sure_of(tmp_path: Path, touch: Callable[[Path], Path]) -> None:
+    for name in ("f1.nii", "f2.nii", "m1.nii", "m2.nii", "u1.nii"):
+        touch(tmp_path / name)
+    table = tmp_path / "cases.tsv"
+    table.write_text("patient\tflair\tmask\tunsure\na\tf1.nii\tm1.nii\tu1.nii\nb\tf2.nii\tm2.nii\tn/a\n")
+    one, other = find_cases(table)
+    assert one.unsure == tmp_path / "u1.nii" and other.unsure is None
+    assert pickle.loads(pickle.dumps(one)).unsure == one.unsure
+    table.write_text("patient\tflair\tmask\tunsure\na\tf1.nii\tm1.nii\tu9.nii\nb\tf2.nii\tm2.nii\tm2.nii\n")
+    with pytest.raises(InputError) as error:
+        find_cases(table)
+    assert "line 2: unsure 'u9.nii' does not exist" in str(error.value)
+    table.write_text("patient\tflair\tmask\tunsure\na\tf1.nii\tm1.nii\tm1.nii\n")
+    with pytest.raises(InputError, match="used as mask of a and as unsure of a"):
+        find_cases(table)
 
 
 def test_all_problems_of_a_table_are_told_by_line(tmp_path: Path, touch: Callable[[Path], Path]) -> None:
@@ -251,6 +269,16 @@ def test_all_problems_in_files_are_told_at_once(cohort: list[Case], write_head: 
     assert "p0: " in lines[1] and "a mask of another scan" in lines[1] and "20 × 28 × 24" in lines[1]
     assert "p1: " in lines[2] and "truncated" in lines[2]
     assert "p1: " in lines[3] and "NaN or infinite" in lines[3]
+
+
+def test_what_is_unsure_lies_on_the_grid_of_the_mask(cohort: list[Case], tmp_path: Path) -> None:
+    zero = cohort[0]
+    flair, t1 = zero.scans[Sequence.FLAIR], zero.scans[Sequence.T1]
+    right = replace(zero, unsure=write_mask(tmp_path / "right.nii.gz", flair, lesions=3))
+    assert check_cases([right])[0].sha256.keys() == {flair, t1, zero.mask, right.unsure}
+    wrong = replace(zero, unsure=write_mask(tmp_path / "wrong.nii.gz", t1))
+    with pytest.raises(InputError, match=r"wrong.nii.gz: lies on another grid than the mask"):
+        check_cases([wrong])
 
 
 def test_a_flipped_mask_is_refused(cohort: list[Case]) -> None:

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from dawson.errors import DawsonError, InputError, UsageError
 from dawson.learn.anatomy import read_head, read_lesion_map
 from dawson.learn.fit import train
-from dawson.learn.loss import lesion_weight, loss
+from dawson.learn.loss import UNSURE, lesion_weight, loss
 from dawson.learn.schedule import Growth, learning_rate
 from dawson.learn.sources import BLOCK, Numbered, Patches
 from dawson.network.model import load_model
@@ -162,3 +162,15 @@ def test_small_lesions_weigh_more_a_voxel() -> None:
     weight = lesion_weight(truth, 4.0)[0]
     assert float(weight[0, 0, 0]) == 1
     assert float(weight[5, 5, 5]) > 4 > 1.2 > float(weight[27, 27, 27])
+
+
+def test_the_loss_does_not_look_where_nobody_is_sure() -> None:
+    generator = torch.Generator().manual_seed(0)
+    lesion = torch.zeros(1, 16, 16, 16, dtype=torch.uint8)
+    lesion[0, 4:8, 4:8, 4:8] = 1
+    lesion[0, 10:14, 4:8, 4:8] = UNSURE
+    logits = torch.randn(1, 1, 16, 16, 16, generator=generator, requires_grad=True)
+    total, _ = loss(logits, lesion, lesion, Loss())
+    (slope,) = torch.autograd.grad(total, logits)
+    assert not bool(slope[:, 0][lesion == UNSURE].any())
+    assert bool((slope[:, 0][lesion != UNSURE] != 0).all())

@@ -28,12 +28,14 @@ def prepared(name: str, sequences: tuple[Sequence, ...], shape: tuple[int, int, 
     lesion[34:37, 4:7, 44:47] = 1
     anatomy = np.full(shape, 4, np.uint8)
     case = Case(name, "", MappingProxyType({s: Path(s) for s in sequences}), Path("mask"))
-    return Prepared(Unit(case, sequences), images, lesion, anatomy, sequences, ())
+    return Prepared(Unit(case, sequences), images, lesion, anatomy, sequences, (), {})
 
 
 @pytest.fixture(scope="module")
 def recipe() -> Recipe:
-    return load_recipe("dawson", {"prepare.window": str(WINDOW), "augment.lesion_centred": "1.0"})
+    return load_recipe(
+        "dawson", {"prepare.window": str(WINDOW), "augment.lesion_centred": "1.0", "augment.rescanned": "0.0"}
+    )
 
 
 def test_windows_are_padded_hold_the_lesion_and_only_given_sequences(recipe: Recipe) -> None:
@@ -78,7 +80,7 @@ def test_a_mixture_draws_from_both_in_the_stated_shares(recipe: Recipe) -> None:
 def test_volumes_are_whole_and_varied() -> None:
     recipe = load_recipe("paper")
     one = prepared("a", (Sequence.FLAIR,))
-    single = Prepared(one.unit, one.images[:1] / 4, one.lesion, None, one.used, ())
+    single = Prepared(one.unit, one.images[:1] / 4, one.lesion, None, one.used, (), {})
     source = Volumes([single], recipe)
     looks = [source.draw(number) for number in range(6)]
     assert all(images.shape == (1, 40, 24, 50) and anatomy.numel() == 0 for images, _, anatomy, _ in looks)

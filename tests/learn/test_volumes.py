@@ -23,6 +23,7 @@ from dawson.learn.augment import augment
 from dawson.learn.cases import find_cases
 from dawson.learn.check import check_cases
 from dawson.learn.fit import train
+from dawson.learn.loss import UNSURE
 from dawson.learn.prepared import Unit, prepare_units
 from dawson.learn.run import CHECKPOINT, read_record
 from dawson.learn.sources import Volumes
@@ -66,6 +67,24 @@ def test_an_interrupted_run_ends_with_the_same_weights(tmp_path: Path, cohort: P
     result = json.loads((tmp_path / "parts" / "result.json").read_text())
     assert result["finished"]
     assert result["best"]["dice"] == max(e[2]["dice"] for e in epochs[0])
+
+
+def test_what_nobody_is_sure_of_is_kept_beside_the_lesions(tmp_path: Path, cohort: Path) -> None:
+    case = find_cases(cohort)[0]
+    image = nib.load(case.mask)
+    lesion = np.asanyarray(image.dataobj) > 0
+    around = np.roll(lesion, 3, axis=0) | lesion
+    nib.save(nib.Nifti1Image(around.astype(np.uint8), image.affine), tmp_path / "unsure.nii.gz")
+    recipe = load_recipe("paper", TINY)
+    labels = []
+    for one in (case, replace(case, unsure=tmp_path / "unsure.nii.gz")):
+        unit = Unit(one, (Sequence.FLAIR,))
+        (kept,) = prepare_units([unit], check_cases([one]), recipe, tmp_path / "cache")
+        assert kept.slices == {Sequence.FLAIR: (0, 8.0)}
+        labels.append(np.array(kept.lesion))
+    assert set(np.unique(labels[0])) == {0, 1}
+    assert np.array_equal(labels[1] == 1, labels[0] == 1)
+    assert (labels[1] == UNSURE).any()
 
 
 def test_training_and_inference_prepare_a_scan_alike(

@@ -11,11 +11,13 @@ from pathlib import Path
 from dawson.errors import InputError
 from dawson.study import Sequence
 
-COLUMNS: Mapping[str, str] = {"patient": "patient", "visit": "visit", "mask": "mask"} | {
+COLUMNS: Mapping[str, str] = {"patient": "patient", "visit": "visit", "mask": "mask", "unsure": "unsure"} | {
     alias: sequence.value for sequence in Sequence for alias in (sequence.value, f"{sequence.value}w")
 }
 NOTHING = ("", "n/a")
-SHAPE = "a table has the columns patient, visit (may be left out), any of flair, t1, t2, and mask"
+SHAPE = (
+    "a table has the columns patient, visit (may be left out), any of flair, t1, t2, mask, and unsure (may be left out)"
+)
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,12 @@ class Row:
     visit: str
     scans: Mapping[Sequence, str]
     mask: str
+    unsure: str
+
+    @property
+    def masks(self) -> tuple[tuple[str, str], ...]:
+        """Both masks by what they are called."""
+        return ("mask", self.mask), ("unsure", self.unsure)
 
 
 def read_rows(table: Path, problems: list[str]) -> Iterator[Row]:
@@ -78,7 +86,7 @@ def _rows(lines: Iterator[list[str]], table: Path, problems: list[str]) -> Itera
             problems.append(f"line {number}: {bad[0]!r} cannot be used in file names; leave out / \\ : and the like")
         else:
             scans = {s: values[s.value] for s in Sequence if values.get(s.value)}
-            yield Row(number, patient, visit, scans, values.get("mask", ""))
+            yield Row(number, patient, visit, scans, values.get("mask", ""), values.get("unsure", ""))
 
 
 def _can_be_a_name(name: str) -> bool:

@@ -30,13 +30,15 @@ class Case:
     """One visit of one patient: its scans by sequence, and the lesion mask that holds for all of them.
 
     ``patient`` and ``visit`` are the user's names (``sub-01`` and ``ses-2`` in BIDS); ``visit`` is empty
-    where visits have no names.
+    where visits have no names. ``unsure`` marks, on the mask's grid, what nobody could call lesion or not:
+    training looks away there.
     """
 
     patient: str
     visit: str
     scans: Mapping[Sequence, Path]
     mask: Path
+    unsure: Path | None = None
 
     @property
     def name(self) -> str:
@@ -45,12 +47,12 @@ class Case:
 
     def __reduce__(self) -> tuple[object, ...]:
         """Survive the way to a worker process, which a read-only mapping does not."""
-        return _case, (self.patient, self.visit, dict(self.scans), self.mask)
+        return _case, (self.patient, self.visit, dict(self.scans), self.mask, self.unsure)
 
 
-def _case(patient: str, visit: str, scans: Mapping[Sequence, Path], mask: Path) -> Case:
+def _case(patient: str, visit: str, scans: Mapping[Sequence, Path], mask: Path, unsure: Path | None = None) -> Case:
     ordered = {sequence: scans[sequence] for sequence in Sequence if sequence in scans}
-    return Case(patient, visit, MappingProxyType(ordered), mask)
+    return Case(patient, visit, MappingProxyType(ordered), mask, unsure)
 
 
 def find_cases(source: Path | str) -> tuple[Case, ...]:
@@ -60,7 +62,8 @@ def find_cases(source: Path | str) -> tuple[Case, ...]:
     ``*_label-{L,lesion}[_...]_{mask,roi,dseg}.nii[.gz]``, beside the scans or in the same folders under
     ``derivatives/*/``; contrast-enhanced scans (``ce-``) are not used. A table (``.tsv`` or ``.csv``, or a
     folder with a ``cases.tsv`` or ``cases.csv``) has the columns patient, visit (may be left out), any of
-    flair, t1, t2, and mask; paths are relative to the table; ``n/a`` or nothing stands for no scan.
+    flair, t1, t2, and mask, and may have one unsure (a mask of voxels that training looks away from); paths are
+    relative to the table; ``n/a`` or nothing stands for no scan.
 
     Raises :class:`InputError` that lists every problem found: a missing mask or file, a patient without
     scans, several scans or masks for one place, a visit named twice, a file used twice.
@@ -184,14 +187,19 @@ def _table_cases(rows: Iterable[Row], folder: Path, problems: list[str]) -> Iter
         found = {sequence: folder / name for sequence, name in row.scans.items()}
         faults = [
             f"{what} {name!r} does not exist"
-            for what, name in (*((s.upper(), n) for s, n in row.scans.items()), ("mask", row.mask))
+            for what, name in (
+                *((s.upper(), n) for s, n in row.scans.items()),
+                ("mask", row.mask),
+                ("unsure", row.unsure),
+            )
             if name and not (folder / name).is_file()
         ]
         if not found:
             faults.append(f"{row.patient} has no scan; fill in one of flair, t1 and t2")
         if not row.mask:
             faults.append(f"{row.patient} has no lesion mask; name one (an empty one for a visit without lesions)")
-        case = _case(row.patient, row.visit, found, folder / row.mask)
+        unsure = folder / row.unsure if row.unsure else None
+        case = _case(row.patient, row.visit, found, folder / row.mask, unsure)
         if case.name in seen:
             faults.append(
                 f"{case.name} is in line {seen[case.name]} already; give each visit a line and a name of its own"
@@ -206,7 +214,8 @@ def _used_twice(cases: Iterable[Case]) -> list[str]:
     """Files that stand for more than one scan or mask: most often a slip, and across patients a leak."""
     users: dict[Path, list[str]] = defaultdict(list)
     for case in cases:
-        for what, file in (*((s.upper(), f) for s, f in case.scans.items()), ("mask", case.mask)):
+        named = [*((s.upper(), f) for s, f in case.scans.items()), ("mask", case.mask)]
+        for what, file in named + ([("unsure", case.unsure)] if case.unsure else []):
             users[file.resolve()].append(f"{what} of {case.name}")
     return [
         f"{file.name}: used as {' and as '.join(used)}; give each its own file"

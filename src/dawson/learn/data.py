@@ -106,14 +106,15 @@ def _with_cases(
     if notes:
         tell({"event": "table", "lines": [f"Note: {note}" for note in notes]})
     first = len(units["train"])
-    if not any(one.lesion.any() for one in prepared[:first]):
+    if not any((one.lesion == 1).any() for one in prepared[:first]):
         raise UsageError(
             "none of the training scans has a lesion left on the recipe's grid",
             file=where,
             remedy="give cases with lesions, or a finer volume.spacing_mm",
         )
-    kind = Windows if recipe.volume is None else Volumes
-    real: Source = kind(prepared[:first], recipe)
+    real: Source = Volumes(prepared[:first], recipe)
+    if recipe.volume is None:
+        real = Windows(prepared[:first], recipe, () if patches is None else patches.lesions)
     facts |= {
         "cases": len(cases),
         "patients": len({case.patient for case in cases}),

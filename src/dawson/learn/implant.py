@@ -10,25 +10,30 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dawson.learn.anatomy import Head, LesionMap
-from dawson.learn.scanner import along_axes, blur_matrix
+from dawson.learn.scanner import along_axes, blur_matrix, smooth_field
 from dawson.learn.tissues import INDEX, TISSUES
 from dawson.recipe import Synthesis
 
 _FIRST_OWN = 256  # component numbers below belong to the real mask
 _MOST_OWN = 60
+FAINTEST = 0.2  # of the full contrast
+INSIDE_MM = 2.0  # standard deviation of the blur that tells inside from border
+GRAIN_MM = 8.0  # how far apart a lesion differs from itself
 
 
 @dataclass(frozen=True, eq=False)
 class Implant:
     """Lesions on a patch (n, n, n).
 
-    ``fraction`` is 1 in lesions and 0 elsewhere, and defines the truth; ``contrast`` how far a voxel moves from
-    its tissue towards the full T2-weighted signal of a lesion; ``hole`` the same for T1 (black holes).
+    ``fraction`` is 1 in lesions, where they can be seen, and 0 elsewhere, and defines the truth; ``contrast`` how far
+    a voxel moves from its tissue towards the full T2-weighted signal of a lesion; ``hole`` the same for T1 (black
+    holes); ``fluid`` how far its inside has turned to fluid, which is dark on FLAIR.
     """
 
     fraction: Tensor
     contrast: Tensor
     hole: Tensor
+    fluid: Tensor
 
 
 def _allowed(*, cortex: bool) -> Tensor:
@@ -85,7 +90,7 @@ def implant(
 def no_lesions(size: int) -> Implant:
     """The implant of a patch without lesions."""
     nothing = torch.zeros(size, size, size)
-    return Implant(nothing, nothing, nothing)
+    return Implant(nothing, nothing, nothing, nothing)
 
 
 def draw_lesions(
@@ -112,11 +117,20 @@ def draw_lesions(
 
 @dataclass(frozen=True, eq=False)
 class Looks:
-    """How each lesion looks, by its number: ``contrast`` and ``hole`` (numbers,), and the blur of borders in voxels."""
+    """How each lesion looks, by its number (numbers,), and what all of one patient share.
+
+    ``fade`` is the share of contrast that is lost from the inside to the border, as raters include the faint rim;
+    ``fluid`` how far the inside of a large one has turned to fluid; ``softness`` the blur of borders in voxels;
+    ``uneven`` the standard deviation of the contrast within lesions, by a field drawn from ``seed``.
+    """
 
     contrast: Tensor
     hole: Tensor
+    fade: Tensor
+    fluid: Tensor
     softness: float
+    uneven: float
+    seed: int
 
 
 def draw_looks(settings: Synthesis, rng: np.random.Generator) -> Looks:
@@ -125,19 +139,28 @@ def draw_looks(settings: Synthesis, rng: np.random.Generator) -> Looks:
     faint, strong = settings.contrast
     contrast = torch.from_numpy(rng.uniform(faint, strong, count)).float() * rng.uniform(0.8, 1.1)
     hole = torch.from_numpy(rng.beta(2.0, 1.6, count)).float() * rng.uniform(0.6, 1.2)
-    contrast[0] = hole[0] = 0.0
-    return Looks(contrast, hole, float(rng.uniform(0.3, 0.8)))
+    fade = torch.from_numpy(rng.uniform(0, 1, count)).float() * (rng.uniform(0, 0.7) if rng.random() < 0.7 else 0.0)
+    fluid = torch.from_numpy(rng.beta(1.5, 1.5, count) * (rng.random(count) < rng.uniform(0, 0.5))).float()
+    contrast[0] = hole[0] = fluid[0] = 0.0
+    uneven = float(rng.uniform(0, 0.35))
+    return Looks(contrast, hole, fade, fluid, float(rng.uniform(0.3, 0.8)), uneven, int(rng.integers(2**62)))
 
 
 def dress(component: Tensor, looks: Looks) -> Implant:
     """Give numbered lesions (n, n, n) their looks."""
-    soft = blur_matrix(component.shape[0], looks.softness)
+    size = component.shape[0]
+    soft, wide = blur_matrix(size, looks.softness), blur_matrix(size, INSIDE_MM)
     softly = (soft, soft, soft)
-    return Implant(
-        (component > 0).float(),
-        along_axes(looks.contrast[component], softly),
-        along_axes(looks.hole[component], softly),
-    )
+    inside = (component > 0).float()
+    # One half at a flat border and one some 4 mm inside of it: 0 and 1 here. Small lesions are all border.
+    depth = (2 * along_axes(inside, (wide, wide, wide)) - 1).clamp(0, 1)
+    field = smooth_field(size, max(round(size / GRAIN_MM), 2), torch.Generator().manual_seed(looks.seed))
+    uneven = (1 + looks.uneven * field).clamp(0.3, 1.4)
+    contrast = looks.contrast[component] * (1 - looks.fade[component] * (1 - depth)) * uneven
+    fraction = inside * (contrast >= FAINTEST)  # what is fainter nobody marks
+    fluid = looks.fluid[component] * ((depth - 0.4) / 0.6).clamp(0, 1)
+    hole = torch.maximum(looks.hole[component] * uneven * (1 - 0.5 * looks.fade[component] * (1 - depth)), fluid)
+    return Implant(fraction, along_axes(contrast, softly), along_axes(hole, softly), along_axes(fluid, softly))
 
 
 def _real(where: Tensor, lesions: LesionMap, mni: NDArray[np.float64]) -> Tensor:

@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from dawson.recipe import Loss
 
+UNSURE = 2  # in lesion labels, where 1 is lesion: nobody knows, so the loss does not look there
 NEIGHBOURHOOD = 9  # voxels: side of the box within which a lesion voxel's company is counted
 
 
@@ -31,14 +32,16 @@ def loss(logits: Tensor, lesion: Tensor, anatomy: Tensor, settings: Loss) -> tup
     """Total loss and its parts.
 
     ``logits`` (batch, 1 + classes, i, j, k); ``lesion`` and ``anatomy`` (batch, i, j, k) integers; anatomy is not
-    looked at where the network knows none. Every term is a mean over images, so that several
-    processes that share a batch may average their gradients.
+    looked at where the network knows none, and what lies where ``lesion`` is :data:`UNSURE` does not count for
+    lesions. Every term is a mean over images, so that several processes that share a batch may average their
+    gradients.
     """
     scores = logits[:, 0].float()
-    truth = lesion.float()
-    weight = lesion_weight(truth, settings.small_lesion_weight)
+    truth = (lesion == 1).float()
+    known = (lesion != UNSURE).float()
+    weight = lesion_weight(truth, settings.small_lesion_weight) * known
     bce = functional.binary_cross_entropy_with_logits(scores, truth, weight)
-    probability = torch.sigmoid(scores)
+    probability = torch.sigmoid(scores) * known
     axes = (1, 2, 3)
     overlap = (probability * truth).sum(axes)
     total = probability.sum(axes) + truth.sum(axes)

@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from collections.abc import Sequence as Several
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,6 +26,7 @@ from dawson.errors import InputError, UsageError
 from dawson.inputs import prepare_study
 from dawson.learn.cases import Case
 from dawson.learn.check import CaseFacts
+from dawson.learn.loss import UNSURE
 from dawson.learn.split_table import Volume
 from dawson.network.engine import argmax_anatomy, load_engine, run_windows
 from dawson.network.model import Model, load_model
@@ -36,9 +37,9 @@ from dawson.read import read_scan
 from dawson.read.mask import read_mask
 from dawson.recipe import Recipe
 from dawson.recipe import Volume as VolumeSettings
-from dawson.study import Sequence, Study
+from dawson.study import Grid, Sequence, Study
 
-VERSION = 3  # of the way in which scans are prepared and kept; another version is another hash
+VERSION = 4  # of the way in which scans are prepared and kept; another version is another hash
 STALE_S = 3600.0  # an unfinished folder that nobody has touched for so long was left by a process that died
 ARRAYS = ("images", "lesion", "anatomy")
 NOTES = "notes.json"
@@ -61,9 +62,10 @@ class Unit:
 class Prepared:
     """One training image, memory-mapped.
 
-    ``images`` (channels, i, j, k) float16; ``lesion`` (i, j, k) uint8; ``anatomy`` (i, j, k) uint8, or none
-    where the network learns lesions only. ``used`` are the sequences that the images hold, which lack those
-    that preparation left out; ``warnings`` is what it had to say.
+    ``images`` (channels, i, j, k) float16; ``lesion`` (i, j, k) uint8, 1 in lesions and UNSURE where nobody knows;
+    ``anatomy`` (i, j, k) uint8, or none where the network learns lesions only. ``used`` are the
+    sequences that the images hold, which lack those that preparation left out; ``warnings`` is what it had to say;
+    ``slices`` by sequence the axis along which the scan's voxels were longest, and how long in mm.
     """
 
     unit: Unit
@@ -72,6 +74,7 @@ class Prepared:
     anatomy: NDArray[np.uint8] | None
     used: tuple[Sequence, ...]
     warnings: tuple[str, ...]
+    slices: Mapping[Sequence, tuple[int, float]]
 
     @property
     def name(self) -> str:
@@ -130,6 +133,7 @@ class _Fresh:
     arrays: dict[str, NDArray[Any]]
     used: tuple[Sequence, ...]
     warnings: tuple[str, ...]
+    slices: Mapping[Sequence, tuple[int, float]]
 
 
 class _Finder:
@@ -151,8 +155,7 @@ class _Finder:
             overlap=self.model.recipe.prepare.overlap,
             outputs=1 + len(self.model.anatomy_names),
         )
-        drawn = read_mask(unit.case.mask)
-        mask, grid = drawn.mask, drawn.grid
+        grid = read_mask(unit.case.mask).grid
         matrix: NDArray[np.float64] | None = None
         notes: tuple[str, ...] = ()
         same = grid.same_as(study.reference.grid, tolerance=SAME_GRID_MM)
@@ -160,9 +163,10 @@ class _Finder:
             drawn_on = study.scans.get(facts.reference) or read_scan(unit.case.scans[facts.reference], facts.reference)
             found = align(drawn_on, study.reference)
             matrix, notes = found.matrix, found.warnings
-        lesion = resample(mask, grid, inputs.grid, interpolation="linear", transform=matrix) >= 0.5
-        arrays = {"images": inputs.images, "lesion": lesion, "anatomy": argmax_anatomy(scores)}
-        return _Fresh(arrays, inputs.used, (*inputs.warnings, *notes))
+        lesion = _labels(unit.case, inputs.grid, matrix)
+        arrays: dict[str, NDArray[Any]] = {"images": inputs.images, "lesion": lesion, "anatomy": argmax_anatomy(scores)}
+        slices = {s: _slices(study.scans[s].grid) for s in inputs.used}
+        return _Fresh(arrays, inputs.used, (*inputs.warnings, *notes), slices)
 
 
 def _prepared(unit: Unit, facts: CaseFacts, recipe: Recipe, cache: Path, finder: _Finder | None) -> Prepared:
@@ -188,24 +192,45 @@ def _taken_up(folder: Path, unit: Unit) -> Prepared:
     file = folder / f"{ARRAYS[2]}.npy"
     anatomy = np.load(file, mmap_mode="r", allow_pickle=False) if file.exists() else None
     used = tuple(Sequence(name) for name in notes["used"])
-    return Prepared(unit, images, lesion, anatomy, used, tuple(notes["warnings"]))
+    slices = {Sequence(name): (int(axis), float(mm)) for name, (axis, mm) in notes["slices"].items()}
+    return Prepared(unit, images, lesion, anatomy, used, tuple(notes["warnings"]), slices)
 
 
 def _volume_arrays(unit: Unit, facts: CaseFacts, settings: VolumeSettings) -> _Fresh:
     (sequence,) = unit.sequences
     scan = read_scan(unit.case.scans[sequence], sequence)
     prepared = prepare_volume(scan, settings)
-    drawn = read_mask(unit.case.mask)
+    mask_grid = read_mask(unit.case.mask).grid
     matrix: NDArray[np.float64] | None = None
     notes: tuple[str, ...] = ()
-    if sequence is not facts.reference and not scan.grid.same_as(drawn.grid, tolerance=SAME_GRID_MM):
+    if sequence is not facts.reference and not scan.grid.same_as(mask_grid, tolerance=SAME_GRID_MM):
         # World of this scan, on a grid of its own → world of the mask, which lies on another scan of the visit.
         found = align(scan, read_scan(unit.case.scans[facts.reference], facts.reference))
         matrix = np.asarray(np.linalg.inv(found.matrix), dtype=np.float64)
         notes = found.warnings
-    lesion = resample(drawn.mask, drawn.grid, prepared.grid, interpolation="linear", transform=matrix) >= 0.5
+    lesion = _labels(unit.case, prepared.grid, matrix)
     warnings = (*scan.warnings, *prepared.warnings, *notes)
-    return _Fresh({"images": prepared.voxels[None], "lesion": lesion}, (sequence,), warnings)
+    return _Fresh(
+        {"images": prepared.voxels[None], "lesion": lesion}, (sequence,), warnings, {sequence: _slices(scan.grid)}
+    )
+
+
+def _slices(grid: Grid) -> tuple[int, float]:
+    """Axis of R, A, S along which voxels are longest, and how long in mm."""
+    steps = np.abs(grid.affine[:3, :3])
+    longest = int(np.argmax(grid.spacing))
+    return int(steps[:, longest].argmax()), round(grid.spacing[longest], 3)
+
+
+def _labels(case: Case, grid: Grid, matrix: NDArray[np.float64] | None) -> NDArray[np.uint8]:
+    """Lesion labels on ``grid``: 1 in lesions, UNSURE where the case says so; ``matrix`` as in resample."""
+    labels = np.zeros(grid.shape, dtype=np.uint8)
+    for value, file in ((UNSURE, case.unsure), (1, case.mask)):
+        if file is not None:
+            drawn = read_mask(file)
+            share = resample(drawn.mask, drawn.grid, grid, interpolation="linear", transform=matrix)
+            labels[share >= 0.5] = value
+    return labels
 
 
 def _key(unit: Unit, facts: CaseFacts, recipe: Recipe, finder: _Finder | None) -> str:
@@ -213,6 +238,7 @@ def _key(unit: Unit, facts: CaseFacts, recipe: Recipe, finder: _Finder | None) -
         "version": VERSION,
         "scans": {s: facts.sha256[unit.case.scans[s]] for s in unit.sequences},
         "mask": facts.sha256[unit.case.mask],
+        "unsure": None if unit.case.unsure is None else facts.sha256[unit.case.unsure],
         "mask lies on": facts.sha256[unit.case.scans[facts.reference]],
         "volume": None if recipe.volume is None else asdict(recipe.volume),
         "network": None if finder is None else finder.model.card["sha256"],
@@ -226,7 +252,7 @@ def _keep(folder: Path, fresh: _Fresh) -> None:
         aside.mkdir()
         for name, array in fresh.arrays.items():
             np.save(aside / f"{name}.npy", array.astype(np.float16 if name == "images" else np.uint8))
-        notes = {"used": list(fresh.used), "warnings": list(fresh.warnings)}
+        notes = {"used": list(fresh.used), "warnings": list(fresh.warnings), "slices": fresh.slices}
         (aside / NOTES).write_text(json.dumps(notes, ensure_ascii=False) + "\n", "utf-8")
         try:
             os.rename(aside, folder)  # noqa: PTH104 (Path.rename would do the same)

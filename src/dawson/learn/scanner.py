@@ -64,7 +64,7 @@ def draw_acquisition(
     acquire: list[Tensor | None] = []
     interpolate: list[Tensor | None] = []
     thick_axis = int(rng.choice(3, p=[0.1, 0.1, 0.8])) if rng.random() < thick_probability else -1
-    in_plane = rng.uniform(0.3, 0.75)
+    in_plane = rng.uniform(0.55, 1.05)
     thickness = 1.0
     for axis in range(3):
         if axis == thick_axis:

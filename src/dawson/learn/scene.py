@@ -21,6 +21,14 @@ from dawson.study import Sequence
 _CORTEX = [INDEX[n] for n in ("cerebral cortex", "hippocampus", "amygdala")]
 _CSF = [INDEX[n] for n in ("lateral ventricle", "third ventricle", "fourth ventricle", "other CSF")]
 _WHITE = [INDEX[n] for n in ("cerebral white matter", "white-matter hypointensity")]
+_INSIDE = [
+    *_WHITE,
+    *(INDEX[n] for n in ("brain-stem", "ventral diencephalon", "thalamus", "putamen", "pallidum")),
+    INDEX["cerebellar white matter"],
+]
+# Of a lesion whose inside is all fluid; T1 and T2 show fluid as they show lesion.
+FLUID_ON_FLAIR, FLUID_ELSEWHERE = 0.8, 0.4
+SPACES_MM = 3.0  # between perivascular spaces, where there are any
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +36,8 @@ class Scene:
     """A patch (n, n, n) of one imaginary patient, before any sequence is painted.
 
     ``glow`` is the share of lesion-like T2 signal in white matter that is no lesion (caps, bands, dirty
-    white matter); ``cortex`` a factor on T2-weighted cortex; ``plexus`` the share of choroid plexus left;
+    white matter, and soft bright spots, which deep grey matter and brain-stem have too); ``spaces`` the share of fluid
+    in perivascular spaces; ``cortex`` a factor on T2-weighted cortex; ``plexus`` the share of choroid plexus left;
     ``flow`` the signal that moving CSF has on FLAIR, relative to white matter; ``fat`` the share of fat in
     soft tissue; ``texture`` a zero-mean field of what makes tissue uneven.
     """
@@ -36,6 +45,7 @@ class Scene:
     tissue: Tensor
     lesion: Implant
     glow: Tensor
+    spaces: Tensor
     cortex: Tensor
     plexus: Tensor
     flow: Tensor
@@ -82,6 +92,14 @@ def draw_scene(
     if rng.random() < 0.5:
         hypointensity = (tissue == INDEX["white-matter hypointensity"]).float()
         glow += rng.uniform(0.0, 0.5) * hypointensity
+    glow = glow * white
+    inside = _is(tissue, _INSIDE).float()
+    if rng.random() < 0.5:  # tracts and the grey around the aqueduct, a little brighter than what is around them
+        glow = glow + rng.uniform(0.05, 0.35) * inside * (field(10) - rng.uniform(0.6, 1.8)).clamp(0, 1)
+    spaces = torch.zeros_like(white)
+    if rng.random() < 0.4:
+        many = rng.uniform(1.9, 3.0)
+        spaces = rng.uniform(0.3, 1.0) * inside * (2 * (field(round(size / SPACES_MM)) - many)).clamp(0, 1)
     inner = ((buried - 0.62) / 0.3).clamp(0, 1)
     patchy = (0.8 + 0.5 * fine).clamp(0, 1.6)  # folds that meet, insula and cingulate shine, but not everywhere alike
     cortex = 1 + rng.uniform(0, 0.4) * inner * patchy + rng.uniform(0, 0.14) * fine + rng.uniform(0, 0.1) * coarse
@@ -92,7 +110,7 @@ def draw_scene(
         outer = rng.uniform(0, 1)  # CSF outside the ventricles often flows less
         flow = torch.where(tissue == INDEX["other CSF"], outer * flow, flow)
     fat = torch.sigmoid(3 * (field(8) + rng.uniform(-1.5, 1.5)))
-    return Scene(tissue, lesion, glow * white, cortex.clamp(min=0.5), plexus, flow, fat, field(10) + 0.5 * fine)
+    return Scene(tissue, lesion, glow, spaces, cortex.clamp(min=0.5), plexus, flow, fat, field(10) + 0.5 * fine)
 
 
 def paint(scene: Scene, means: NDArray[np.float64], sequence: Sequence, rng: np.random.Generator) -> Tensor:
@@ -102,7 +120,7 @@ def paint(scene: Scene, means: NDArray[np.float64], sequence: Sequence, rng: np.
     image = level[tissue]
     white, full = float(means[INDEX["cerebral white matter"]]), float(means[INDEX["lesion"]])
     t1 = sequence is Sequence.T1
-    image = image * (1 + rng.uniform(0, 0.05) * scene.texture)
+    image = image * (1 + rng.uniform(0, 0.08) * scene.texture)
     cortex = _is(tissue, _CORTEX)
     image = torch.where(cortex, image * (scene.cortex if not t1 else 1 + 0.4 * (scene.cortex - 1)), image)
     soft = tissue == INDEX["muscle"]
@@ -117,4 +135,7 @@ def paint(scene: Scene, means: NDArray[np.float64], sequence: Sequence, rng: np.
     image = image + glow * (full - white)
     lesion = scene.lesion.hole if t1 else scene.lesion.contrast
     strength = (lesion * (1 + 0.12 * scene.texture)).clamp(0, 1.3)
-    return (image + strength * (full - image)).clamp(min=0)
+    image = image + strength * (full - image)
+    turned = FLUID_ON_FLAIR if sequence is Sequence.FLAIR else FLUID_ELSEWHERE
+    wet = torch.maximum(scene.spaces * (lesion <= 0), turned * scene.lesion.fluid)
+    return (image + wet * (fluid - image)).clamp(min=0)

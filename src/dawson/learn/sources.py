@@ -18,7 +18,9 @@ from torch.utils.data import Dataset
 
 from dawson.learn.anatomy import Head, LesionMap
 from dawson.learn.augment import augment
+from dawson.learn.graft import graft
 from dawson.learn.prepared import Prepared
+from dawson.learn.rescan import rescan
 from dawson.learn.synthesis import Sample, synthesize, vary
 from dawson.recipe import Recipe
 from dawson.study import Sequence
@@ -55,17 +57,22 @@ class Volumes:
 
 @dataclass
 class Windows:
-    """Windows of real visits, laid around a lesion or anywhere, with some sequences left out."""
+    """Windows of real visits, laid around a lesion or anywhere, with some sequences left out.
+
+    Where there are ``lesions``, a share of the windows gets some of these beside its own.
+    """
 
     prepared: Several[Prepared]
     recipe: Recipe
+    lesions: Several[LesionMap] = ()
 
     def draw(self, number: int) -> Item:
         """Image ``number``."""
         seed, window = self.recipe.optimizer.seed, self.recipe.prepare.window
         rng = np.random.default_rng([seed, number, 2])
         one = self.prepared[_shuffled(number, len(self.prepared), seed)]
-        part = tuple(slice(start, start + window) for start in self._corner(one, rng))
+        corner = self._corner(one, rng)
+        part = tuple(slice(start, start + window) for start in corner)
         images = _padded(torch.from_numpy(one.images[(slice(None), *part)].astype(np.float32)), window)
         lesion = _padded(torch.from_numpy(np.array(one.lesion[part])), window)
         anatomy = torch.zeros_like(lesion)
@@ -76,8 +83,12 @@ class Windows:
             if sequence not in kept:
                 images[channel] = 0
         sample = Sample(images, lesion, anatomy)
+        if self.lesions and one.anatomy is not None and rng.random() < self.recipe.augment.grafted:
+            sample = graft(sample, corner, one.lesion.shape, one.slices, self.lesions, self.recipe.synthesis, rng)
+        if rng.random() < self.recipe.augment.rescanned:
+            sample = rescan(sample, self.recipe.synthesis, rng)
         if rng.random() < 0.5:
-            sample = Sample(images.flip(1), lesion.flip(0), anatomy.flip(0))
+            sample = Sample(sample.images.flip(1), sample.lesion.flip(0), sample.anatomy.flip(0))
         sample = vary(sample, rng, drop=0.0)
         return sample.images, sample.lesion, sample.anatomy, one.name
 
@@ -86,7 +97,7 @@ class Windows:
         room = np.maximum(shape - window, 0)
         corner = rng.integers(0, room + 1)
         if rng.random() < self.recipe.augment.lesion_centred:
-            places = np.argwhere(one.lesion)
+            places = np.argwhere(one.lesion == 1)
             if len(places):
                 shift = rng.integers(-window // 4, window // 4 + 1, 3)
                 corner = np.clip(places[int(rng.integers(len(places)))] + shift - window // 2, 0, room)

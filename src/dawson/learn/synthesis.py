@@ -77,7 +77,7 @@ def synthesize(
     scene = draw_scene(tissue, placed.ventricle_distance, placed.buried, lesion, rng, generator)
 
     means = relative_to_brain(draw_means(sequences, rng), head)
-    strip = _draw_strip(tissue, rng) if rng.random() < settings.stripped else None
+    strip = draw_strip(_ANATOMY[tissue], rng) if rng.random() < settings.stripped else None
 
     images = torch.zeros(3, size, size, size)
     truth: Tensor | None = None
@@ -103,7 +103,7 @@ def synthesize(
         scale = float(np.exp(rng.normal(0, 0.35 if wide else 0.08)))
         images[channels.index(sequence)] = (image * scale).clamp(0, CEILING)
         if truth is None:
-            truth = _as_seen(lesion.fraction, acquisition, settings.border)
+            truth = as_seen(lesion.fraction, acquisition, settings.border)
     anatomy = _ANATOMY[tissue]
     if truth is None:
         truth = torch.zeros_like(tissue, dtype=torch.bool)
@@ -126,7 +126,7 @@ def vary(sample: Sample, rng: np.random.Generator, *, drop: float = 0.35) -> Sam
     return Sample(images, sample.lesion.flip(0), sample.anatomy.flip(0))
 
 
-def _as_seen(fraction: Tensor, acquisition: scanner.Acquisition, border: float) -> Tensor:
+def as_seen(fraction: Tensor, acquisition: scanner.Acquisition, border: float) -> Tensor:
     """Lesion mask (n, n, n) as a rater would draw it on what the scanner shows of ``fraction``.
 
     Borders are drawn at a share (``border``) of the lesion's own height: of a full voxel for all but the smallest, and
@@ -142,12 +142,17 @@ def _as_seen(fraction: Tensor, acquisition: scanner.Acquisition, border: float) 
 
 def draw_mni(head: Head, rng: np.random.Generator) -> NDArray[np.float64]:
     """Head index → MNI152 mm, shaken, and mirrored half of the time so that lesions change sides."""
-    shake = np.eye(4)
-    shake[:3, :3] = np.diag(rng.uniform(0.85, 1.15, 3)) + rng.normal(0, 0.03, (3, 3))
-    shake[:3, 3] = rng.normal(0, 2.5, 3)
+    return shake(rng) @ head.to_mni
+
+
+def shake(rng: np.random.Generator) -> NDArray[np.float64]:
+    """A small random affine (4, 4) of MNI152 mm, mirrored half of the time."""
+    moved = np.eye(4)
+    moved[:3, :3] = np.diag(rng.uniform(0.85, 1.15, 3)) + rng.normal(0, 0.03, (3, 3))
+    moved[:3, 3] = rng.normal(0, 2.5, 3)
     if rng.random() < 0.5:
-        shake[0] *= -1
-    return shake @ head.to_mni
+        moved[0] *= -1
+    return moved
 
 
 def _draw_centre(
@@ -225,13 +230,8 @@ def _look(
     generator: torch.Generator,
 ) -> Tensor:
     """Head voxel coordinates (3, n, n, n) that each voxel of the patch looks at."""
-    a, b, c = np.deg2rad(rng.normal(0, settings.rotation_degrees, 3))
-    rx = np.array([[1, 0, 0], [0, np.cos(a), -np.sin(a)], [0, np.sin(a), np.cos(a)]])
-    ry = np.array([[np.cos(b), 0, np.sin(b)], [0, 1, 0], [-np.sin(b), 0, np.cos(b)]])
-    rz = np.array([[np.cos(c), -np.sin(c), 0], [np.sin(c), np.cos(c), 0], [0, 0, 1]])
-    linear = rx @ ry @ rz @ np.diag(rng.uniform(1 / settings.scaling, settings.scaling, 3))
+    m = torch.from_numpy(turn(settings, rng)).float()
     line = torch.arange(size, dtype=torch.float32) - (size - 1) / 2
-    m = torch.from_numpy(linear).float()
     where = torch.empty(3, size, size, size)
     strength = rng.uniform(0, settings.elastic_mm)
     for axis in range(3):
@@ -239,6 +239,15 @@ def _look(
         where[axis] = plane + (m[axis, 2] * line)[None, None, :] + float(centre[axis])
         where[axis] += strength / 1.5 * scanner.smooth_field(size, 6, generator)
     return where
+
+
+def turn(settings: Synthesis, rng: np.random.Generator) -> NDArray[np.float64]:
+    """A small random rotation with a scaling of each axis (3, 3)."""
+    a, b, c = np.deg2rad(rng.normal(0, settings.rotation_degrees, 3))
+    rx = np.array([[1, 0, 0], [0, np.cos(a), -np.sin(a)], [0, np.sin(a), np.cos(a)]])
+    ry = np.array([[np.cos(b), 0, np.sin(b)], [0, 1, 0], [-np.sin(b), 0, np.cos(b)]])
+    rz = np.array([[np.cos(c), -np.sin(c), 0], [np.sin(c), np.cos(c), 0], [0, 0, 1]])
+    return np.asarray(rx @ ry @ rz @ np.diag(rng.uniform(1 / settings.scaling, settings.scaling, 3)))
 
 
 def _flat_index(where: Tensor, shape: tuple[int, ...]) -> Tensor:
@@ -269,11 +278,12 @@ def _vary_outside(
     return means
 
 
-def _draw_strip(tissue: Tensor, rng: np.random.Generator) -> Tensor:
+def draw_strip(anatomy: Tensor, rng: np.random.Generator) -> Tensor:
     """Brain mask (n, n, n) of 0 and 1 as skull-stripping tools leave it: too tight, or with a rim."""
-    anatomy = _ANATOMY[tissue]
-    brain = (anatomy > 0) & (anatomy != Anatomy.OTHER_CSF)
-    soft = scanner.blur_matrix(tissue.shape[0], rng.uniform(1.2, 3.0))
+    wide = scanner.blur_matrix(anatomy.shape[0], 5.0)
+    deep = scanner.along_axes((anatomy > 0).float(), (wide, wide, wide)) > 0.8  # fluid there is kept
+    brain = (anatomy > 0) & ((anatomy != Anatomy.OTHER_CSF) | deep)
+    soft = scanner.blur_matrix(anatomy.shape[0], rng.uniform(1.2, 3.0))
     smooth = scanner.along_axes(brain.float(), (soft, soft, soft))
     return (smooth > rng.uniform(0.12, 0.6)).float()
 

@@ -14,16 +14,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from dawson.learn.loss import loss
+from dawson.learn.loss import UNSURE, loss
 from dawson.learn.prepared import Prepared
 from dawson.network.engine import run_windows
 from dawson.recipe import Recipe
 
 
 def scores(found: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
-    """Dice and IoU (batch,) of masks (batch, i, j, k)."""
+    """Dice and IoU (batch,) of masks ``found`` and lesion labels ``truth`` (batch, i, j, k), less what is unsure."""
     axes = (1, 2, 3)
-    found, truth = found.bool(), truth.bool()
+    found, truth = found.bool() & (truth != UNSURE), truth == 1
     both = (found & truth).sum(axes).double()
     either = (found | truth).sum(axes).double()
     empty = either == 0

@@ -1,8 +1,9 @@
 """A model is a folder: ``model.onnx`` to run, ``model.safetensors`` to fine-tune, ``card.json`` to judge by.
 
 The card carries the recipe (so that scans are prepared as they were in training), the threshold, the
-least peak and the minimum size of lesions, the meaning of the anatomy labels, what the model was trained on, its
-measured accuracy, and the SHA-256 of both weight files; that of the ONNX file is checked whenever it is loaded.
+least peak and the minimum size of lesions, how far probabilities are moved by subset of sequences, the meaning of the
+anatomy labels, what the model was trained on, its measured accuracy, and the SHA-256 of both weight files; that of
+the ONNX file is checked whenever it is loaded.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ CARD, ONNX, SAFETENSORS = "card.json", "model.onnx", "model.safetensors"
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A model folder, read and checked."""
+    """A model folder, read and checked.
+
+    ``shifts`` are log-odds to add to lesion probabilities by what was given, say ``{"t1": 1.1}``; else nothing is.
+    """
 
     folder: Path
     card: Mapping[str, Any]
@@ -33,6 +37,7 @@ class Model:
     peak: float
     minimum_mm3: float
     anatomy_names: Mapping[int, str]
+    shifts: Mapping[str, float]
 
     @property
     def onnx(self) -> Path:
@@ -55,6 +60,7 @@ class Model:
             "threshold": self.threshold,
             "peak": self.peak,
             "minimum_lesion_mm3": self.minimum_mm3,
+            "log_odds_shift": dict(self.shifts),
             "accuracy": self.card.get("accuracy"),
             "trained_on": self.card.get("data"),
         }
@@ -83,6 +89,7 @@ def load_model(folder: Path | str | None = None) -> Model:
             float(card["peak"]),
             float(card["minimum_lesion_mm3"]),
             {int(value): str(name) for value, name in card["anatomy"].items()},
+            {str(inputs): float(shift) for inputs, shift in (card.get("log_odds_shift") or {}).items()},
         )
         found = sha256(where / ONNX)
     except OSError as error:

@@ -116,6 +116,11 @@ class Augment:
     """Share of windows that are laid around a lesion, where the network sees windows."""
     synthetic: float = 0.5
     """Share of synthetic patches where label maps and lesion masks are given beside cases."""
+    grafted: float = 0.5
+    """Share of windows of real visits that get synthetic lesions beside their own, where lesion masks are given."""
+    rescanned: float = 1.0
+    """Share of windows of real visits that are shown as another scanner might have: turned, in thicker slices,
+    uneven, noisier or without the skull (:mod:`dawson.learn.rescan`)."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +152,7 @@ class Synthesis:
     )
     healthy: float = 0.3
     lesion_centred: float = 0.6
-    outside_centred: float = 0.5
+    outside_centred: float = 0.3
     whole_load: float = 0.4
     """Share of samples that keep all lesions of the mask; the others keep a random share of them."""
     cortical: float = 0.1
@@ -156,7 +161,7 @@ class Synthesis:
     small_lesions: float = 0.6
     small_lesion_count: float = 5.0
     small_lesion_radius_mm: float = 2.0
-    contrast: tuple[float, float] = (0.45, 1.15)
+    contrast: tuple[float, float] = (0.4, 1.15)
     stripped: float = 0.4
     thick: float = 0.5
     thickest_mm: float = 8.0

@@ -63,6 +63,8 @@ RANGES = {
     "augment.noise": AMOUNT,
     "augment.lesion_centred": SHARE,
     "augment.synthetic": SHARE,
+    "augment.grafted": SHARE,
+    "augment.rescanned": SHARE,
     "measure.threshold": (1e-3, 1.0),
     "measure.peak": SHARE,
     "measure.minimum_mm3": AMOUNT,

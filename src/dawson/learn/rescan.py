@@ -1,0 +1,64 @@
+"""Windows of real visits as another scanner and another patient might have given them.
+
+Few visits are few brains, few fields and few slices. Turning and scaling, thicker slices, a bias field, noise
+and the skull taken away make more of them; intensities are varied by :func:`dawson.learn.synthesis.vary`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from dawson.learn import scanner
+from dawson.learn.synthesis import Sample, draw_strip, turn
+from dawson.prepare.intensity import CEILING
+from dawson.recipe import Synthesis
+
+MOVED, THICKER, BIASED, NOISIER = 0.4, 0.2, 0.5, 0.4  # shares of windows
+NOISE = (0.005, 0.05)  # relative to the brain's median
+
+
+def rescan(sample: Sample, settings: Synthesis, rng: np.random.Generator) -> Sample:
+    """Another look at a window (n, n, n); absent sequences stay zero."""
+    generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+    if rng.random() < MOVED:
+        sample = _moved(sample, settings, rng)
+    size = sample.lesion.shape[0]
+    images = sample.images.clone()
+    strip = draw_strip(sample.anatomy, rng) if rng.random() < settings.stripped else None
+    for channel in range(len(images)):
+        if not bool(images[channel].any()):
+            continue
+        image = images[channel]
+        if rng.random() < BIASED:
+            field = scanner.smooth_field(size, int(rng.integers(2, 5)), generator)
+            image = image * torch.exp(abs(rng.normal(0, settings.bias)) * field)
+        if rng.random() < THICKER:
+            distance = float(rng.uniform(3.0, settings.thickest_mm))
+            acquire, back = scanner.slice_matrices(size, distance * rng.uniform(0.75, 1.0), distance, rng.random())
+            image = scanner.along_axes(scanner.along_axes(image, (None, None, acquire)), (None, None, back))
+        if rng.random() < NOISIER:
+            image = image + float(rng.uniform(*NOISE)) * torch.randn(image.shape, generator=generator)
+        images[channel] = image.clamp(0, CEILING) if strip is None else image.clamp(0, CEILING) * strip
+    if strip is None:
+        return Sample(images, sample.lesion, sample.anatomy)
+    inside = strip > 0.5
+    return Sample(images, sample.lesion * inside, sample.anatomy * inside)
+
+
+def _moved(sample: Sample, settings: Synthesis, rng: np.random.Generator) -> Sample:
+    """Turned and scaled about the window's middle; what was never seen is zero."""
+    linear = torch.from_numpy(turn(settings, rng)[::-1, ::-1].copy()).float()  # grid_sample counts k, j, i
+    theta = torch.cat([linear, torch.zeros(3, 1)], dim=1)[None]
+    grid = functional.affine_grid(theta, [1, 1, *sample.lesion.shape], align_corners=False)
+
+    def look(volumes: Tensor, mode: str) -> Tensor:
+        return functional.grid_sample(volumes[None].float(), grid, mode=mode, align_corners=False)[0]
+
+    images = sample.images.clone()
+    present = [c for c in range(len(images)) if bool(images[c].any())]
+    images[present] = look(images[present], "bilinear")
+    labels = look(torch.stack([sample.lesion, sample.anatomy]), "nearest").to(torch.uint8)
+    return Sample(images, labels[0], labels[1])
