@@ -18,6 +18,7 @@ import numpy as np
 
 from dawson.inputs import among, check_brain, one_brain, prepare_study
 from dawson.measure.anatomy import knows_anatomy
+from dawson.measure.brightness import drop_dark
 from dawson.measure.calibration import shift_odds
 from dawson.measure.display import show
 from dawson.measure.interval import measure_interval
@@ -74,6 +75,10 @@ def segment(study: Study, *, model: Path | str | None = None, progress: Progress
     reference = study.reference
     if reference.missing is not None:
         probability[reference.missing] = 0.0
+    if Sequence.FLAIR in found.used:  # which then is the reference
+        cortex = among(found.anatomy, ("cortex",), network)
+        bright = {"threshold": network.threshold, "share": network.flair_brightness}
+        probability = drop_dark(probability, reference.voxels, cortex, **bright)
 
     clock.begin("measure")
     grid, names, anatomy, card = reference.grid, network.anatomy_names, found.anatomy, network.card

@@ -47,7 +47,14 @@ def make_segmentation(
         "anatomy": anatomy,
         "anatomy_names": {0: "outside", 2: "white matter"},
         "table": table,
-        "model": {"name": "tiny", "sha256": "cd" * 32, "threshold": THRESHOLD, "peak": 0.0, "minimum_lesion_mm3": 0.0},
+        "model": {
+            "name": "tiny",
+            "sha256": "cd" * 32,
+            "threshold": THRESHOLD,
+            "peak": 0.0,
+            "flair_brightness": 0.0,
+            "minimum_lesion_mm3": 0.0,
+        },
         "seconds": {"segment": 1.23456},
     }
     return Segmentation(**(content | changes))

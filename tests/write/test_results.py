@@ -89,7 +89,13 @@ def test_summary(make, tmp_path):
         "affine": np.diag([1.0, 1.0, 3.0, 1.0]).tolist(),
     }
     assert summary["model"] == {"name": "tiny", "sha256": "cd" * 32}
-    assert summary["rule"] == {"threshold": 0.45, "peak": 0.0, "minimum_lesion_mm3": 0.0, "connectivity": 26}
+    assert summary["rule"] == {
+        "threshold": 0.45,
+        "peak": 0.0,
+        "flair_brightness": 0.0,
+        "minimum_lesion_mm3": 0.0,
+        "connectivity": 26,
+    }
     assert summary["seconds"] == {"segment": 1.235}
     assert {"dawson", "python", "numpy", "SimpleITK", "nibabel"} <= set(summary["versions"])
     assert "not a medical device" in summary["notice"]

@@ -1,9 +1,9 @@
 """A model is a folder: ``model.onnx`` to run, ``model.safetensors`` to fine-tune, ``card.json`` to judge by.
 
 The card carries the recipe (so that scans are prepared as they were in training), the threshold, the
-least peak and the minimum size of lesions, how far probabilities are moved by subset of sequences, the meaning of the
-anatomy labels, what the model was trained on, its measured accuracy, and the SHA-256 of both weight files; that of
-the ONNX file is checked whenever it is loaded.
+least peak, the brightness on FLAIR and the minimum size of lesions, how far probabilities are moved by subset of
+sequences, the meaning of the anatomy labels, what the model was trained on, its measured accuracy, and the SHA-256 of
+both weight files; that of the ONNX file is checked whenever it is loaded.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ class Model:
     recipe: Recipe
     threshold: float
     peak: float
+    flair_brightness: float
     minimum_mm3: float
     anatomy_names: Mapping[int, str]
     shifts: Mapping[str, float]
@@ -59,6 +60,7 @@ class Model:
             "sha256": self.card["sha256"][ONNX],
             "threshold": self.threshold,
             "peak": self.peak,
+            "flair_brightness": self.flair_brightness,
             "minimum_lesion_mm3": self.minimum_mm3,
             "log_odds_shift": dict(self.shifts),
             "accuracy": self.card.get("accuracy"),
@@ -87,6 +89,7 @@ def load_model(folder: Path | str | None = None) -> Model:
             recipe,
             float(card["threshold"]),
             float(card["peak"]),
+            float(card.get("flair_brightness", 0.0)),
             float(card["minimum_lesion_mm3"]),
             {int(value): str(name) for value, name in card["anatomy"].items()},
             {str(inputs): float(shift) for inputs, shift in (card.get("log_odds_shift") or {}).items()},

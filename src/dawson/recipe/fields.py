@@ -132,6 +132,8 @@ class Measure:
     half-height at which the generator draws its truth."""
     peak: float = 0.0
     """Least highest probability of a lesion; up to ``threshold`` it drops nothing."""
+    flair_brightness: float = 0.0
+    """Share of healthy cortex than which a lesion must be brighter on FLAIR, where one is given; 0 drops nothing."""
     minimum_mm3: float = 3.0
 
 

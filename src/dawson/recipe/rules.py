@@ -67,6 +67,7 @@ RANGES = {
     "augment.rescanned": SHARE,
     "measure.threshold": (1e-3, 1.0),
     "measure.peak": SHARE,
+    "measure.flair_brightness": SHARE,
     "measure.minimum_mm3": AMOUNT,
     "volume.shape": COUNT,
     "volume.spacing_mm": (0.1, 20.0),

@@ -132,7 +132,7 @@ def _row(visit: Visit) -> dict[str, Any]:
     row["reference"] = summary["reference"]
     row["warnings"] = " | ".join(noticed(visit))
     row |= {"model": model["name"], "model_version": model["version"], "model_sha256": _short(model["sha256"])}
-    row |= {name: rule[name] for name in ("threshold", "peak", "minimum_lesion_mm3", "connectivity")}
+    row |= {name: rule[name] for name in RULE}
     row["dawson"] = summary["versions"].get("dawson")
     for sequence in SEQUENCES:
         row[f"{sequence}_sha256"] = _short(summary["inputs"].get(sequence, {}).get("sha256"))
@@ -140,6 +140,7 @@ def _row(visit: Visit) -> dict[str, Any]:
     return row
 
 
+RULE = ("threshold", "peak", "flair_brightness", "minimum_lesion_mm3", "connectivity")
 COLUMNS = (
     *("visit", "quality", "lesion_count", "count_long_axis_3mm", "lesion_load_ml", "load_low_ml", "load_high_ml"),
     *("load_percent_of_brain", "brain_ml", "ventricles_ml", "intracranial_ml"),
@@ -148,8 +149,8 @@ COLUMNS = (
         for region in REGIONS
         for figure in ("count", "count_long_axis_3mm", "volume_ml", "largest_long_axis_mm")
     ),
-    *("sequences", "reference", "warnings", "model", "model_version", "model_sha256", "threshold", "peak"),
-    *("minimum_lesion_mm3", "connectivity", "dawson", *(f"{sequence}_sha256" for sequence in SEQUENCES), "report"),
+    *("sequences", "reference", "warnings", "model", "model_version", "model_sha256"),
+    *(*RULE, "dawson", *(f"{sequence}_sha256" for sequence in SEQUENCES), "report"),
 )
 """The columns of ``cohort.csv``: named as in ``summary.json``, hashes cut to twelve digits, empty where unknown."""
 
@@ -226,5 +227,5 @@ def _model(summary: Mapping[str, Any]) -> str:
 
 def _rule(summary: Mapping[str, Any]) -> str:
     rule = summary["rule"]
-    least = f"peak {rule['peak']}, minimum {rule['minimum_lesion_mm3']} mm³"
+    least = f"peak {rule['peak']}, brightness {rule['flair_brightness']}, minimum {rule['minimum_lesion_mm3']} mm³"
     return f"threshold {rule['threshold']}, {least}, {rule['connectivity']}-connected"

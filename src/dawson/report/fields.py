@@ -37,7 +37,13 @@ SUMMARY: dict[str, Any] = {
     "inputs": Each({"sha256": TEXT, "shape": [int], "spacing_mm": [NUMBER], "orientation": str}),
     "alignment": Each(str),
     "model": {"name": str, "version": (str, int, float, type(None)), "sha256": TEXT},
-    "rule": {"threshold": MAYBE, "peak": MAYBE, "minimum_lesion_mm3": MAYBE, "connectivity": int},
+    "rule": {
+        "threshold": MAYBE,
+        "peak": MAYBE,
+        "flair_brightness": MAYBE,
+        "minimum_lesion_mm3": MAYBE,
+        "connectivity": int,
+    },
     "versions": Each(str),
     "warnings": [str],
     "regions": (
