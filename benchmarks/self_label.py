@@ -7,9 +7,8 @@ Writes two masks a visit, for the columns ``mask`` and ``unsure`` of a table of 
 
 - NAME.nii.gz, *lesion*: what the model found with a peak and a size beyond doubt, brighter than cortex is (what
   networks take for lesions most often is bright cortex);
-- NAME_unsure.nii.gz, *nobody knows*: what else in white matter is as bright, whether the model had an inkling of it or
-  not, and the bright rim of lesions. A model that marks its own training data leaves out what it cannot see
-  yet; called healthy, that would teach it never to see it.
+- NAME_unsure.nii.gz, *nobody knows*: what is as bright, too, and where the model had an inkling of a lesion. A model that
+  marks its own training data leaves out what it is not sure of yet; called healthy, that would teach it never to be.
 
 All the rest is healthy. The masks teach a network what real contrasts look like, T1 and T2 of the same visit above all;
 they are no truth to measure by.
@@ -22,7 +21,6 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-import SimpleITK as sitk
 
 from dawson.measure.lesions import connected, find_lesions
 from dawson.read import read_scan
@@ -31,7 +29,7 @@ from dawson.study import Sequence
 PEAK = 0.6  # least peak probability
 SMALLEST_MM3 = 12.0
 INKLING = 0.1  # probability from which the model may have seen something
-CORTEX, DEEP_GREY, WHITE_MATTER, STEM = 3, 4, 5, 7  # in anatomy.nii.gz
+CORTEX = 3  # in anatomy.nii.gz
 BRIGHTER_THAN = 85  # percentile of cortex that the brighter half of a lesion must exceed
 
 
@@ -57,7 +55,7 @@ def main() -> None:
             if probability[labels == lesion.id].max() >= PEAK and np.median(scan.voxels[labels == lesion.id]) >= limit
         ]
         mask = np.isin(labels, kept)
-        unsure = _unsure(probability, anatomy, scan.voxels >= limit, mask)
+        unsure = _unsure(probability, anatomy, scan.voxels, limit, mask)
         for suffix, marked in (("", mask), ("_unsure", unsure)):
             nib.save(
                 nib.Nifti1Image(marked.astype(np.uint8), scan.grid.affine), arguments.out / f"{name}{suffix}.nii.gz"
@@ -66,21 +64,25 @@ def main() -> None:
         print(f"{name}\t{len(kept)} of {len(table)} lesions\t{volumes[0]:.2f} ml, unsure {volumes[1]:.2f} ml")
 
 
-def _unsure(probability: np.ndarray, anatomy: np.ndarray, bright: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Where (i, j, k) neither lesion nor health can be taken for granted."""
+def _unsure(
+    probability: np.ndarray, anatomy: np.ndarray, flair: np.ndarray, limit: float, mask: np.ndarray
+) -> np.ndarray:
+    """Where (i, j, k) neither lesion nor health can be taken for granted.
+
+    Cortex and what is darker is called healthy whatever the model says: these are the mistakes to be unlearned.
+    """
     inkling = np.zeros(mask.shape, bool)
-    for piece in connected(probability >= INKLING):
+    for piece in connected((probability >= INKLING) & ~mask):
         where = tuple(piece.T)
-        if (anatomy[where] == CORTEX).mean() < 0.5:
+        if (anatomy[where] == CORTEX).mean() < 0.5 and (np.median(flair[where]) >= limit or _touches(mask, piece)):
             inkling[where] = True
-    far_from_cortex = _shrunk(np.isin(anatomy, (DEEP_GREY, WHITE_MATTER, STEM)))
-    return (inkling | (bright & far_from_cortex)) & ~mask
+    return inkling
 
 
-def _shrunk(mask: np.ndarray) -> np.ndarray:
-    """Less its outermost voxels within each slice, which are cortex in part."""
-    image = sitk.BinaryErode(sitk.GetImageFromArray(mask.astype(np.uint8)), [0, 2, 2], sitk.sitkBox)
-    return sitk.GetArrayFromImage(image).astype(bool)
+def _touches(mask: np.ndarray, piece: np.ndarray) -> bool:
+    """Whether a piece (n, 3) is the rim of what is marked."""
+    low, high = np.maximum(piece.min(axis=0) - 1, 0), piece.max(axis=0) + 2
+    return bool(mask[tuple(slice(a, b) for a, b in zip(low, high, strict=True))].any())
 
 
 def _on_grid(file: Path, affine: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ from dawson.recipe import Synthesis
 
 _FIRST_OWN = 256  # component numbers below belong to the real mask
 _MOST_OWN = 60
-FAINTEST = 0.2  # of the full contrast
+FAINTEST = 0.25  # of the full contrast
 INSIDE_MM = 2.0  # standard deviation of the blur that tells inside from border
 GRAIN_MM = 8.0  # how far apart a lesion differs from itself
 
@@ -138,11 +138,11 @@ def draw_looks(settings: Synthesis, rng: np.random.Generator) -> Looks:
     count = _FIRST_OWN + _MOST_OWN + 1
     faint, strong = settings.contrast
     contrast = torch.from_numpy(rng.uniform(faint, strong, count)).float() * rng.uniform(0.8, 1.1)
-    hole = torch.from_numpy(rng.beta(2.0, 1.6, count)).float() * rng.uniform(0.6, 1.2)
+    hole = torch.from_numpy(rng.beta(2.2, 1.4, count)).float() * rng.uniform(0.7, 1.25)
     fade = torch.from_numpy(rng.uniform(0, 1, count)).float() * (rng.uniform(0, 0.7) if rng.random() < 0.7 else 0.0)
     fluid = torch.from_numpy(rng.beta(1.5, 1.5, count) * (rng.random(count) < rng.uniform(0, 0.5))).float()
     contrast[0] = hole[0] = fluid[0] = 0.0
-    uneven = float(rng.uniform(0, 0.35))
+    uneven = float(rng.uniform(0, 0.3))
     return Looks(contrast, hole, fade, fluid, float(rng.uniform(0.3, 0.8)), uneven, int(rng.integers(2**62)))
 
 
@@ -156,10 +156,13 @@ def dress(component: Tensor, looks: Looks) -> Implant:
     depth = (2 * along_axes(inside, (wide, wide, wide)) - 1).clamp(0, 1)
     field = smooth_field(size, max(round(size / GRAIN_MM), 2), torch.Generator().manual_seed(looks.seed))
     uneven = (1 + looks.uneven * field).clamp(0.3, 1.4)
-    contrast = looks.contrast[component] * (1 - looks.fade[component] * (1 - depth)) * uneven
+    # Only what has an inside fades towards its border: a small faint spot is no lesion that can be told from cortex.
+    inner = torch.zeros_like(looks.fade).scatter_reduce(0, component.flatten(), depth.flatten(), "amax")
+    fading = 1 - (looks.fade * inner)[component] * (1 - depth)
+    contrast = looks.contrast[component] * fading * uneven
     fraction = inside * (contrast >= FAINTEST)  # what is fainter nobody marks
     fluid = looks.fluid[component] * ((depth - 0.4) / 0.6).clamp(0, 1)
-    hole = torch.maximum(looks.hole[component] * uneven * (1 - 0.5 * looks.fade[component] * (1 - depth)), fluid)
+    hole = torch.maximum(looks.hole[component] * uneven * (0.5 + 0.5 * fading), fluid)
     return Implant(fraction, along_axes(contrast, softly), along_axes(hole, softly), along_axes(fluid, softly))
 
 

@@ -163,7 +163,7 @@ class Synthesis:
     small_lesions: float = 0.6
     small_lesion_count: float = 5.0
     small_lesion_radius_mm: float = 2.0
-    contrast: tuple[float, float] = (0.4, 1.15)
+    contrast: tuple[float, float] = (0.5, 1.15)
     stripped: float = 0.4
     thick: float = 0.5
     thickest_mm: float = 8.0
