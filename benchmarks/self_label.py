@@ -7,8 +7,9 @@ Writes two masks a visit, for the columns ``mask`` and ``unsure`` of a table of 
 
 - NAME.nii.gz, *lesion*: what the model found with a peak and a size beyond doubt, brighter than cortex is (what
   networks take for lesions most often is bright cortex);
-- NAME_unsure.nii.gz, *nobody knows*: what is as bright, too, and where the model had an inkling of a lesion. A model that
-  marks its own training data leaves out what it is not sure of yet; called healthy, that would teach it never to be.
+- NAME_unsure.nii.gz, *nobody knows*: what is as bright and where the model had an inkling of a lesion, and what lies
+  in white matter and is brighter than nearly all of cortex. A model that marks its own training data leaves out what
+  it is not sure of yet; called healthy, that would teach it never to be.
 
 All the rest is healthy. The masks teach a network what real contrasts look like, T1 and T2 of the same visit above all;
 they are no truth to measure by.
@@ -21,6 +22,7 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import SimpleITK as sitk
 
 from dawson.measure.lesions import connected, find_lesions
 from dawson.read import read_scan
@@ -29,7 +31,8 @@ from dawson.study import Sequence
 PEAK = 0.6  # least peak probability
 SMALLEST_MM3 = 12.0
 INKLING = 0.1  # probability from which the model may have seen something
-CORTEX = 3  # in anatomy.nii.gz
+GLARING = 97  # percentile of cortex above which white matter is suspect even if the model saw nothing
+CORTEX, DEEP_GREY, WHITE_MATTER, STEM = 3, 4, 5, 7  # in anatomy.nii.gz
 BRIGHTER_THAN = 85  # percentile of cortex that the brighter half of a lesion must exceed
 
 
@@ -48,7 +51,8 @@ def main() -> None:
         anatomy = _on_grid(Path(results) / "anatomy.nii.gz", scan.grid.affine)
         rule = {"threshold": arguments.threshold, "minimum_mm3": SMALLEST_MM3}
         _, labels, table = find_lesions(probability, scan.grid, **rule)
-        limit = np.percentile(scan.voxels[(anatomy == CORTEX) & (labels == 0)], BRIGHTER_THAN)
+        healthy = scan.voxels[(anatomy == CORTEX) & (labels == 0)]
+        limit, glaring = np.percentile(healthy, (BRIGHTER_THAN, GLARING))
         kept = [
             lesion.id
             for lesion in table
@@ -56,6 +60,7 @@ def main() -> None:
         ]
         mask = np.isin(labels, kept)
         unsure = _unsure(probability, anatomy, scan.voxels, limit, mask)
+        unsure |= (scan.voxels >= glaring) & _shrunk(np.isin(anatomy, (DEEP_GREY, WHITE_MATTER, STEM))) & ~mask
         for suffix, marked in (("", mask), ("_unsure", unsure)):
             nib.save(
                 nib.Nifti1Image(marked.astype(np.uint8), scan.grid.affine), arguments.out / f"{name}{suffix}.nii.gz"
@@ -77,6 +82,12 @@ def _unsure(
         if (anatomy[where] == CORTEX).mean() < 0.5 and (np.median(flair[where]) >= limit or _touches(mask, piece)):
             inkling[where] = True
     return inkling
+
+
+def _shrunk(mask: np.ndarray) -> np.ndarray:
+    """Less its outermost two voxels within each slice, which are cortex in part."""
+    image = sitk.BinaryErode(sitk.GetImageFromArray(mask.astype(np.uint8)), [0, 2, 2], sitk.sitkBox)
+    return sitk.GetArrayFromImage(image).astype(bool)
 
 
 def _touches(mask: np.ndarray, piece: np.ndarray) -> bool:
