@@ -1,16 +1,19 @@
 """Set what counts as a lesion for a trained model: its threshold and least peak, chosen after training.
 
-    python benchmarks/rule.py RUN … --threshold 0.3 --peak 0.7 --brightness 0.9 --shift t1=1.1
+    python benchmarks/rule.py RUN … --threshold 0.3 --peak 0.7 --brightness 0.85 \\
+        --as flair,flair+t1=0.35,0.98 --as t1=0.1,0.6
 
-``--shift`` moves the log-odds of all probabilities where just these sequences are given (dawson.measure.calibration).
-
-Rewrites the card, in its recipe too; the weights stay as they are.
+``--as INPUTS=THRESHOLD,PEAK`` names the values that fit the network's own probabilities where these sequences are
+given, as benchmarks/threshold.py finds them: the card then gets the slope and the offset of log-odds that turn these
+into the rule's threshold and peak (dawson.measure.calibration). Rewrites the card, in its recipe too; the weights stay
+as they are.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 from pathlib import Path
 
 from dawson.network.model import CARD, load_model
@@ -23,21 +26,28 @@ def main() -> None:
     parser.add_argument("--threshold", type=float, required=True)
     parser.add_argument("--peak", type=float, required=True)
     parser.add_argument("--brightness", type=float, default=0.0, help="share of cortex, on FLAIR")
-    parser.add_argument("--shift", action="append", default=[], metavar="INPUTS=LOG_ODDS")
+    parser.add_argument("--as", dest="own", action="append", default=[], metavar="INPUTS,…=THRESHOLD,PEAK")
     options = parser.parse_args()
-    shifts = {inputs: float(value) for inputs, _, value in (shift.partition("=") for shift in options.shift)}
+    calibration = {}
+    for text in options.own:
+        inputs, _, values = text.partition("=")
+        threshold, peak = (_odds(float(value)) for value in values.split(","))
+        slope = (_odds(options.peak) - _odds(options.threshold)) / (peak - threshold)
+        for name in inputs.split(","):
+            calibration[name] = [round(slope, 4), round(_odds(options.threshold) - slope * threshold, 4)]
+    rule = {"threshold": options.threshold, "peak": options.peak, "flair_brightness": options.brightness}
     for folder in options.models:
         file = next(f for f in (folder / "model" / CARD, folder / CARD) if f.is_file())
         card = json.loads(file.read_text("utf-8"))
-        rule = {"threshold": options.threshold, "peak": options.peak, "flair_brightness": options.brightness}
-        card |= (
-            rule
-            | {"log_odds_shift": shifts}
-            | {"recipe": card["recipe"] | {"measure": card["recipe"]["measure"] | rule}}
-        )
+        recipe = card["recipe"] | {"measure": card["recipe"]["measure"] | rule}
+        card |= rule | {"calibration": calibration, "recipe": recipe}
         file.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", "utf-8")
         load_model(folder)  # a card that cannot be read is told of here
-        print(f"{folder}: {rule}, {shifts}")
+        print(f"{folder}: {rule}, {calibration}")
+
+
+def _odds(probability: float) -> float:
+    return math.log(probability / (1 - probability))
 
 
 if __name__ == "__main__":

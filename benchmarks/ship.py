@@ -3,7 +3,7 @@
     python benchmarks/labelled.py -o labelled.tsv
     python benchmarks/left_out.py labelled.tsv --model RUN --fold … -o evaluation
     python benchmarks/confidence.py … --json confidence.json
-    python benchmarks/ship.py RUN evaluation/summary.json --name dawson-1 --hours 3.5 --steps 9100 \\
+    python benchmarks/ship.py RUN evaluation/summary.json --name dawson-1 --version 2 --hours 4.5 --steps 9100 \\
         --measured confidence.json
 
 The figures in the card are those that were measured under the name of this very model, told by its hash.
@@ -31,7 +31,7 @@ DATA = [
         "licence": "CC BY",
     },
     {
-        "what": "nine visits of six patients (01, 03, 04, 09, 19, 20), lesions marked by dawson-0 and a rule",
+        "what": "nine visits of six patients (01, 03, 04, 09, 19, 20), lesions marked by earlier models and a rule",
         "source": LJUBLJANA,
         "licence": "CC BY",
     },
@@ -66,6 +66,7 @@ def main() -> None:
     parser.add_argument("model", type=Path)
     parser.add_argument("summary", type=Path)
     parser.add_argument("--name", default="dawson-1")
+    parser.add_argument("--version", required=True)
     parser.add_argument("--hours", type=float, required=True)
     parser.add_argument("--steps", type=int, required=True, help="of all runs that led to it")
     parser.add_argument("--measured", type=Path, help="what benchmarks/confidence.py --json wrote")
@@ -96,7 +97,7 @@ def main() -> None:
     card = dict(model.card) | {
         "name": options.name,
         "data": DATA,
-        "version": "1",
+        "version": options.version,
         "hours": options.hours,
         "steps": options.steps,
         "training_load_ml": LOADS_ML,

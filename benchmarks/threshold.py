@@ -25,7 +25,7 @@ from dawson.read.mask import read_mask
 from dawson.study import Grid, Mask, Sequence
 
 THRESHOLDS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6)
-PEAKS = (0.0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+PEAKS = (0.0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98)
 Figures = tuple[float, float, float]
 Rule = tuple[float, float, float]
 CORTEX = 3  # in anatomy.nii.gz
@@ -63,7 +63,7 @@ def main() -> None:
         for threshold, peak, share in rows[0]:
             table = np.array([row[threshold, peak, share] for row in rows])
             (dice, f1), volume = table[:, :2].mean(axis=0), np.median(table[:, 2])
-            print(f"  {threshold:.2f} {peak:.1f} {share:.2f}  Dice {dice:.3f}  F1 {f1:.3f}  volume ×{volume:.2f}")
+            print(f"  {threshold:.2f} {peak:.2f} {share:.2f}  Dice {dice:.3f}  F1 {f1:.3f}  volume ×{volume:.2f}")
 
 
 def _bright(case: Case, probability: NDArray[np.float32], folder: Path, share: float) -> Callable[[Points], bool]:

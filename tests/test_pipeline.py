@@ -14,7 +14,7 @@ import pytest
 
 import dawson
 from dawson.demo import demo_study_files
-from dawson.measure.calibration import shift_odds
+from dawson.measure.calibration import calibrate
 from dawson.network.model import load_model
 from dawson.prepare.grid import canonical_grid, reorient
 
@@ -80,9 +80,7 @@ def test_a_rerun_is_identical_to_the_bit(files: dict[str, Path], of_flair: dawso
 
 
 @pytest.mark.parametrize("axes", ["LIA", "PSR"])
-def test_the_order_of_axes_on_disk_changes_nothing(
-    axes: str, files: dict[str, Path], of_flair: dawson.Segmentation, tmp_path: Path
-) -> None:
+def test_the_order_of_axes_on_disk_changes_nothing(axes: str, files: dict[str, Path], tmp_path: Path) -> None:
     image = nib.load(files["flair"])
     turn = nib.orientations.ornt_transform(
         nib.orientations.io_orientation(image.affine), nib.orientations.axcodes2ornt(axes)
@@ -146,15 +144,15 @@ def test_real_lesions_are_found(shared_data: Path, case: str, inputs: tuple[str,
     assert dice(result.lesions, mask) > 0.4
 
 
-def test_a_card_may_move_the_odds_of_what_is_given(
-    files: dict[str, Path], of_flair: dawson.Segmentation, tmp_path: Path
-) -> None:
-    """Less sure, fewer lesions, of the same map; a shift for other sequences changes nothing."""
+def test_a_card_may_calibrate_by_what_is_given(files: dict[str, Path], tmp_path: Path) -> None:
+    """Less sure, fewer lesions, of the same map; what holds for other sequences does not matter."""
     folder = Path(shutil.copytree(load_model().folder, tmp_path / "model"))
     card = json.loads((folder / "card.json").read_text())
-    (folder / "card.json").write_text(json.dumps(card | {"log_odds_shift": {"flair": -2.0, "t1": 3.0}}))
+    card |= {"flair_brightness": 0.0}
+    (folder / "card.json").write_text(json.dumps(card | {"calibration": {"flair": [1.0, -2.0], "t1": [1.0, 3.0]}}))
     moved = dawson.segment(dawson.read_study(flair=files["flair"]), model=folder)
-    own = load_model().shifts.get("flair", 0.0)
-    assert np.allclose(moved.probability, shift_odds(of_flair.probability, -2.0 - own), atol=1e-5)
-    assert 0 < moved.load_ml < of_flair.load_ml
-    assert moved.model["log_odds_shift"] == {"flair": -2.0, "t1": 3.0}
+    (folder / "card.json").write_text(json.dumps(card | {"calibration": {}, "flair_brightness": 0.0}))
+    plain = dawson.segment(dawson.read_study(flair=files["flair"]), model=folder)
+    assert np.allclose(moved.probability, calibrate(plain.probability, 1.0, -2.0), atol=1e-5)
+    assert moved.load_ml < plain.load_ml
+    assert moved.model["calibration"] == {"flair": (1.0, -2.0), "t1": (1.0, 3.0)}

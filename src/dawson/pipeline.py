@@ -19,7 +19,7 @@ import numpy as np
 from dawson.inputs import among, check_brain, one_brain, prepare_study
 from dawson.measure.anatomy import knows_anatomy
 from dawson.measure.brightness import drop_dark
-from dawson.measure.calibration import shift_odds
+from dawson.measure.calibration import calibrate
 from dawson.measure.display import show
 from dawson.measure.interval import measure_interval
 from dawson.measure.lesions import find_lesions
@@ -71,7 +71,7 @@ def segment(study: Study, *, model: Path | str | None = None, progress: Progress
     else:
         found = _in_one_volume(study, network.recipe.volume, infer, clock.begin)
     warnings = found.warnings + _weak_inputs(network, found.used)
-    probability = shift_odds(found.probability, network.shifts.get("+".join(found.used), 0.0))
+    probability = calibrate(found.probability, *network.calibration.get("+".join(found.used), (1.0, 0.0)))
     reference = study.reference
     if reference.missing is not None:
         probability[reference.missing] = 0.0

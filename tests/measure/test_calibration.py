@@ -1,4 +1,4 @@
-"""Probabilities moved by log-odds: monotone, invertible, and only where asked for."""
+"""Probabilities with other log-odds: monotone, invertible, and only where asked for."""
 
 from __future__ import annotations
 
@@ -7,26 +7,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dawson.measure.calibration import shift_odds
+from dawson.measure.calibration import calibrate
+
+PROBABILITIES = st.lists(st.sampled_from([0.0, 1.0]) | st.floats(0.0078125, 0.9921875, width=32), min_size=2)
 
 
-@given(st.floats(-3, 3), st.lists(st.floats(0, 1, width=32), min_size=2, max_size=30))
-def test_order_and_ends_stay_and_the_way_back_is_the_identity(shift: float, values: list[float]) -> None:
+@given(st.floats(0.4, 2.5), st.floats(-3, 3), PROBABILITIES)
+def test_order_and_ends_stay_and_the_way_back_is_the_identity(slope: float, offset: float, values: list[float]) -> None:
     before = np.sort(np.array(values, np.float32))
-    after = shift_odds(before, shift)
+    after = calibrate(before, slope, offset)
     assert after.dtype == np.float32
     assert (np.diff(after) >= 0).all() and after.min() >= 0 and after.max() <= 1
-    assert np.array_equal(after == 0, before == 0) or before[before > 0].min() < 1e-30
-    assert np.allclose(shift_odds(after, -shift), before, atol=1e-5)
+    assert (after[before == 0] == 0).all() and (after[before == 1] == 1).all()
+    assert np.allclose(calibrate(after, 1 / slope, -offset / slope), before, atol=0.01)
 
 
-@pytest.mark.parametrize("threshold", [0.1, 0.25, 0.7])
-def test_it_is_another_threshold_by_another_name(threshold: float) -> None:
-    before = np.linspace(0, 1, 2001, dtype=np.float32)
-    moved = np.log(threshold / (1 - threshold)) - 1.1
-    assert np.array_equal(shift_odds(before, 1.1) > threshold, before > 1 / (1 + np.exp(-moved)))
+@pytest.mark.parametrize(("slope", "offset"), [(0.4, -0.5), (1.8, 3.1)])
+def test_log_odds_are_scaled_and_moved(slope: float, offset: float) -> None:
+    before = np.linspace(0.01, 0.99, 99, dtype=np.float32)
+    after = calibrate(before, slope, offset).astype(np.float64)
+    odds = np.log(before.astype(np.float64) / (1 - before.astype(np.float64)))
+    assert np.allclose(np.log(after / (1 - after)), slope * odds + offset, atol=1e-2)
 
 
-def test_no_shift_is_no_change() -> None:
+def test_no_change_is_no_copy() -> None:
     before = np.array([0.2, 0.9], np.float32)
-    assert shift_odds(before, 0.0) is before
+    assert calibrate(before, 1.0, 0.0) is before

@@ -45,7 +45,16 @@ def test_a_missing_file_is_named(copy: Path, missing: str) -> None:
         load_model(copy)
 
 
-@pytest.mark.parametrize("change", [{"threshold": None}, {"recipe": {"nonsense": 1}}, {"anatomy": [1]}, {"sha256": {}}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"threshold": None},
+        {"recipe": {"nonsense": 1}},
+        {"anatomy": [1]},
+        {"sha256": {}},
+        {"calibration": {"t1": [0, 1]}},
+    ],
+)
 def test_a_broken_card_is_refused(copy: Path, change: dict[str, object]) -> None:
     card = json.loads((copy / "card.json").read_text()) | change
     (copy / "card.json").write_text(json.dumps(card))

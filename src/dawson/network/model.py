@@ -1,7 +1,7 @@
 """A model is a folder: ``model.onnx`` to run, ``model.safetensors`` to fine-tune, ``card.json`` to judge by.
 
 The card carries the recipe (so that scans are prepared as they were in training), the threshold, the
-least peak, the brightness on FLAIR and the minimum size of lesions, how far probabilities are moved by subset of
+least peak, the brightness on FLAIR and the minimum size of lesions, how probabilities are calibrated by subset of
 sequences, the meaning of the anatomy labels, what the model was trained on, its measured accuracy, and the SHA-256 of
 both weight files; that of the ONNX file is checked whenever it is loaded.
 """
@@ -27,7 +27,8 @@ CARD, ONNX, SAFETENSORS = "card.json", "model.onnx", "model.safetensors"
 class Model:
     """A model folder, read and checked.
 
-    ``shifts`` are log-odds to add to lesion probabilities by what was given, say ``{"t1": 1.1}``; else nothing is.
+    ``calibration`` holds slope and offset for the log-odds of lesions by what was given, say ``{"t1": (1.8, 3.1)}``;
+    for subsets that it lacks they are 1 and 0.
     """
 
     folder: Path
@@ -38,7 +39,7 @@ class Model:
     flair_brightness: float
     minimum_mm3: float
     anatomy_names: Mapping[int, str]
-    shifts: Mapping[str, float]
+    calibration: Mapping[str, tuple[float, float]]
 
     @property
     def onnx(self) -> Path:
@@ -62,7 +63,7 @@ class Model:
             "peak": self.peak,
             "flair_brightness": self.flair_brightness,
             "minimum_lesion_mm3": self.minimum_mm3,
-            "log_odds_shift": dict(self.shifts),
+            "calibration": dict(self.calibration),
             "accuracy": self.card.get("accuracy"),
             "trained_on": self.card.get("data"),
         }
@@ -92,7 +93,7 @@ def load_model(folder: Path | str | None = None) -> Model:
             float(card.get("flair_brightness", 0.0)),
             float(card["minimum_lesion_mm3"]),
             {int(value): str(name) for value, name in card["anatomy"].items()},
-            {str(inputs): float(shift) for inputs, shift in (card.get("log_odds_shift") or {}).items()},
+            {str(name): _pair(*values) for name, values in (card.get("calibration") or {}).items()},
         )
         found = sha256(where / ONNX)
     except OSError as error:
@@ -110,6 +111,12 @@ def shipped_or_folder(name: str | Path) -> Path:
     """The folder of a shipped model of that name, or the folder itself."""
     shipped = Path(str(resources.files("dawson") / "models" / str(name)))
     return shipped if "/" not in str(name) and (shipped / CARD).is_file() else Path(name)
+
+
+def _pair(slope: float, offset: float) -> tuple[float, float]:
+    if not float(slope) > 0:
+        raise ValueError(f"a slope of {slope} in its calibration")
+    return float(slope), float(offset)
 
 
 def sha256(file: Path) -> str:
