@@ -3,7 +3,7 @@
     python benchmarks/labelled.py -o labelled.tsv
     python benchmarks/left_out.py labelled.tsv --model RUN --fold … -o evaluation
     python benchmarks/confidence.py … --json confidence.json
-    python benchmarks/ship.py RUN evaluation/summary.json --name dawson-1 --version 2 --hours 4.5 --steps 9100 \\
+    python benchmarks/ship.py RUN evaluation/summary.json --name dawson-1 --version 2 --hours 3.3 --steps 9000 \\
         --measured confidence.json
 
 The figures in the card are those that were measured under the name of this very model, told by its hash.

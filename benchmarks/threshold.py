@@ -54,8 +54,7 @@ def main() -> None:
             probability = np.asanyarray(image.dataobj)
             told: dict[Rule, Figures] = {}
             for share in shares:
-                case = cases[folder.parent.name]
-                bright = None if share == 0 else _bright(case, probability, folder, share)
+                bright = _bright(cases[folder.parent.name], probability, folder, share)
                 told |= _figures(probability, truth, least, share, bright)
             found.setdefault(folder.name, []).append(told)
     for inputs, rows in found.items():
@@ -68,7 +67,7 @@ def main() -> None:
 
 def _bright(case: Case, probability: NDArray[np.float32], folder: Path, share: float) -> Callable[[Points], bool]:
     """Whether a piece is brighter on FLAIR than ``share`` of the cortex; always, where there was no FLAIR."""
-    if Sequence.FLAIR not in case.scans or folder.name in ("t1", "t2", "t1+t2"):
+    if share == 0 or Sequence.FLAIR not in case.scans or folder.name in ("t1", "t2", "t1+t2"):
         return lambda _: True
     flair = read_scan(case.scans[Sequence.FLAIR], Sequence.FLAIR).voxels
     cortex = (np.asanyarray(nib.load(folder / "anatomy.nii.gz").dataobj) == CORTEX) & (probability < THRESHOLDS[0])
@@ -77,13 +76,13 @@ def _bright(case: Case, probability: NDArray[np.float32], folder: Path, share: f
 
 
 def _figures(
-    probability: NDArray[np.float32], truth: Mask, least: float, share: float, bright: Callable[[Points], bool] | None
+    probability: NDArray[np.float32], truth: Mask, least: float, share: float, bright: Callable[[Points], bool]
 ) -> dict[Rule, Figures]:
     """Dice, lesion F1 and share of the true volume for every threshold and peak; ``least`` in voxels."""
     true_pieces = [piece for piece in connected(truth) if len(piece) >= least]
     told = {}
     for threshold in THRESHOLDS:
-        pieces = [p for p in connected(probability >= threshold) if len(p) >= least and (bright is None or bright(p))]
+        pieces = [p for p in connected(probability >= threshold) if len(p) >= least and bright(p)]
         peaks = [float(probability[tuple(piece.T)].max()) for piece in pieces]
         for peak in PEAKS:
             if peak == 0.0 or peak > threshold:

@@ -45,6 +45,11 @@ class Case:
         """``patient_visit``, or the patient alone where the visit has no name; unique in a cohort."""
         return f"{self.patient}_{self.visit}" if self.visit else self.patient
 
+    @property
+    def masks(self) -> dict[str, Path]:
+        """The masks that there are, by the names of their columns in a table."""
+        return {"mask": self.mask} | ({} if self.unsure is None else {"unsure": self.unsure})
+
     def __reduce__(self) -> tuple[object, ...]:
         """Survive the way to a worker process, which a read-only mapping does not."""
         return _case, (self.patient, self.visit, dict(self.scans), self.mask, self.unsure)
@@ -187,11 +192,7 @@ def _table_cases(rows: Iterable[Row], folder: Path, problems: list[str]) -> Iter
         found = {sequence: folder / name for sequence, name in row.scans.items()}
         faults = [
             f"{what} {name!r} does not exist"
-            for what, name in (
-                *((s.upper(), n) for s, n in row.scans.items()),
-                ("mask", row.mask),
-                ("unsure", row.unsure),
-            )
+            for what, name in (*((s.upper(), n) for s, n in row.scans.items()), *row.masks)
             if name and not (folder / name).is_file()
         ]
         if not found:
@@ -214,8 +215,7 @@ def _used_twice(cases: Iterable[Case]) -> list[str]:
     """Files that stand for more than one scan or mask: most often a slip, and across patients a leak."""
     users: dict[Path, list[str]] = defaultdict(list)
     for case in cases:
-        named = [*((s.upper(), f) for s, f in case.scans.items()), ("mask", case.mask)]
-        for what, file in named + ([("unsure", case.unsure)] if case.unsure else []):
+        for what, file in (*((s.upper(), f) for s, f in case.scans.items()), *case.masks.items()):
             users[file.resolve()].append(f"{what} of {case.name}")
     return [
         f"{file.name}: used as {' and as '.join(used)}; give each its own file"

@@ -68,7 +68,7 @@ def check_cases(
     scan of its visit, one scan given twice under two names, and a cohort without any lesion.
     """
     wanted = {file: False for case in cases for file in case.scans.values()}
-    wanted |= {file: True for case in cases for file in _masks(case)}
+    wanted |= {file: True for case in cases for file in case.masks.values()}
     known = _Known(cache)
     facts: dict[Path, Facts] = {}
     faults: dict[Path, str] = {}
@@ -101,12 +101,12 @@ def _case_facts(case: Case, facts: Mapping[Path, Facts]) -> CaseFacts:
     reference = next(
         s for s, file in case.scans.items() if _grid(facts[file]).same_as(_grid(mask), tolerance=SAME_GRID_MM)
     )
-    hashes = {file: str(facts[file]["sha256"]) for file in (*case.scans.values(), *_masks(case))}
+    hashes = {file: str(facts[file]["sha256"]) for file in (*case.scans.values(), *case.masks.values())}
     return CaseFacts(case.name, mask["load_ml"], mask["lesions"], reference, hashes)
 
 
 def _problems(case: Case, facts: Mapping[Path, Facts], faults: Mapping[Path, str]) -> Iterable[str]:
-    files = (*case.scans.values(), *_masks(case))
+    files = (*case.scans.values(), *case.masks.values())
     yield from (f"{file}: {faults[file]}" for file in files if file in faults)
     grids = [_grid(facts[file]) for file in case.scans.values() if file in facts]
     if case.mask not in facts or not grids or any(file in faults for file in files):
@@ -122,10 +122,6 @@ def _problems(case: Case, facts: Mapping[Path, Facts], faults: Mapping[Path, str
             f"{case.mask}: lies on the grid of no scan of its visit ({_shown(mask)}, but the scans have "
             f"{' and '.join(dict.fromkeys(map(_shown, grids)))}): {what}?; resample it to one of them"
         )
-
-
-def _masks(case: Case) -> list[Path]:
-    return [case.mask] if case.unsure is None else [case.mask, case.unsure]
 
 
 def _shown(grid: Grid) -> str:

@@ -34,7 +34,7 @@ from dawson.prepare.align import align
 from dawson.prepare.grid import SAME_GRID_MM, resample
 from dawson.prepare.volume import prepare_volume
 from dawson.read import read_scan
-from dawson.read.mask import read_mask
+from dawson.read.mask import MaskFile, read_mask
 from dawson.recipe import Recipe
 from dawson.recipe import Volume as VolumeSettings
 from dawson.study import Grid, Sequence, Study
@@ -155,15 +155,15 @@ class _Finder:
             overlap=self.model.recipe.prepare.overlap,
             outputs=1 + len(self.model.anatomy_names),
         )
-        grid = read_mask(unit.case.mask).grid
+        drawn = read_mask(unit.case.mask)
         matrix: NDArray[np.float64] | None = None
         notes: tuple[str, ...] = ()
-        same = grid.same_as(study.reference.grid, tolerance=SAME_GRID_MM)
+        same = drawn.grid.same_as(study.reference.grid, tolerance=SAME_GRID_MM)
         if facts.reference is not study.reference.sequence and not same:
             drawn_on = study.scans.get(facts.reference) or read_scan(unit.case.scans[facts.reference], facts.reference)
             found = align(drawn_on, study.reference)
             matrix, notes = found.matrix, found.warnings
-        lesion = _labels(unit.case, inputs.grid, matrix)
+        lesion = _labels(drawn, unit.case.unsure, inputs.grid, matrix)
         arrays: dict[str, NDArray[Any]] = {"images": inputs.images, "lesion": lesion, "anatomy": argmax_anatomy(scores)}
         slices = {s: _slices(study.scans[s].grid) for s in inputs.used}
         return _Fresh(arrays, inputs.used, (*inputs.warnings, *notes), slices)
@@ -200,15 +200,15 @@ def _volume_arrays(unit: Unit, facts: CaseFacts, settings: VolumeSettings) -> _F
     (sequence,) = unit.sequences
     scan = read_scan(unit.case.scans[sequence], sequence)
     prepared = prepare_volume(scan, settings)
-    mask_grid = read_mask(unit.case.mask).grid
+    drawn = read_mask(unit.case.mask)
     matrix: NDArray[np.float64] | None = None
     notes: tuple[str, ...] = ()
-    if sequence is not facts.reference and not scan.grid.same_as(mask_grid, tolerance=SAME_GRID_MM):
+    if sequence is not facts.reference and not scan.grid.same_as(drawn.grid, tolerance=SAME_GRID_MM):
         # World of this scan, on a grid of its own → world of the mask, which lies on another scan of the visit.
         found = align(scan, read_scan(unit.case.scans[facts.reference], facts.reference))
         matrix = np.asarray(np.linalg.inv(found.matrix), dtype=np.float64)
         notes = found.warnings
-    lesion = _labels(unit.case, prepared.grid, matrix)
+    lesion = _labels(drawn, unit.case.unsure, prepared.grid, matrix)
     warnings = (*scan.warnings, *prepared.warnings, *notes)
     return _Fresh(
         {"images": prepared.voxels[None], "lesion": lesion}, (sequence,), warnings, {sequence: _slices(scan.grid)}
@@ -222,12 +222,13 @@ def _slices(grid: Grid) -> tuple[int, float]:
     return int(steps[:, longest].argmax()), round(grid.spacing[longest], 3)
 
 
-def _labels(case: Case, grid: Grid, matrix: NDArray[np.float64] | None) -> NDArray[np.uint8]:
-    """Lesion labels on ``grid``: 1 in lesions, UNSURE where the case says so; ``matrix`` as in resample."""
+def _labels(
+    lesions: MaskFile, unsure: Path | None, grid: Grid, matrix: NDArray[np.float64] | None
+) -> NDArray[np.uint8]:
+    """Lesion labels on ``grid``: 1 in ``lesions``, UNSURE where the mask ``unsure`` is; ``matrix`` as in resample."""
     labels = np.zeros(grid.shape, dtype=np.uint8)
-    for value, file in ((UNSURE, case.unsure), (1, case.mask)):
-        if file is not None:
-            drawn = read_mask(file)
+    for value, drawn in ((UNSURE, None if unsure is None else read_mask(unsure)), (1, lesions)):
+        if drawn is not None:
             share = resample(drawn.mask, drawn.grid, grid, interpolation="linear", transform=matrix)
             labels[share >= 0.5] = value
     return labels

@@ -22,7 +22,7 @@ from dawson.learn.evolve import Course, draw_course
 from dawson.learn.implant import Looks, draw_lesions, draw_looks, dress, no_lesions
 from dawson.learn.scanner import along_axes, blur_matrix, smooth_field
 from dawson.learn.scene import Scene, draw_scene, paint
-from dawson.learn.synthesis import draw_means, draw_mni, place, relative_to_brain
+from dawson.learn.synthesis import draw_means, draw_mni, draw_rotation, place, relative_to_brain
 from dawson.learn.tissues import INDEX
 from dawson.prepare.grid import resample
 from dawson.recipe import Synthesis
@@ -198,12 +198,8 @@ def _cut(volume: NDArray[np.float32], grid: Grid, movement: NDArray[np.float64])
 
 def _movement(rng: np.random.Generator, *, degrees: float, mm: float) -> NDArray[np.float64]:
     """A small rigid movement (4, 4) about the origin."""
-    a, b, c = np.deg2rad(rng.normal(0, degrees, 3))
-    rx = np.array([[1, 0, 0], [0, np.cos(a), -np.sin(a)], [0, np.sin(a), np.cos(a)]])
-    ry = np.array([[np.cos(b), 0, np.sin(b)], [0, 1, 0], [-np.sin(b), 0, np.cos(b)]])
-    rz = np.array([[np.cos(c), -np.sin(c), 0], [np.sin(c), np.cos(c), 0], [0, 0, 1]])
     move = np.eye(4)
-    move[:3, :3] = rx @ ry @ rz
+    move[:3, :3] = draw_rotation(degrees, rng)
     move[:3, 3] = rng.normal(0, mm, 3)
     return move
 

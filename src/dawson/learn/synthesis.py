@@ -243,11 +243,18 @@ def _look(
 
 def turn(settings: Synthesis, rng: np.random.Generator) -> NDArray[np.float64]:
     """A small random rotation with a scaling of each axis (3, 3)."""
-    a, b, c = np.deg2rad(rng.normal(0, settings.rotation_degrees, 3))
+    return np.asarray(
+        draw_rotation(settings.rotation_degrees, rng) @ np.diag(rng.uniform(1 / settings.scaling, settings.scaling, 3))
+    )
+
+
+def draw_rotation(degrees: float, rng: np.random.Generator) -> NDArray[np.float64]:
+    """A random rotation (3, 3): about each axis by a normal angle of this standard deviation."""
+    a, b, c = np.deg2rad(rng.normal(0, degrees, 3))
     rx = np.array([[1, 0, 0], [0, np.cos(a), -np.sin(a)], [0, np.sin(a), np.cos(a)]])
     ry = np.array([[np.cos(b), 0, np.sin(b)], [0, 1, 0], [-np.sin(b), 0, np.cos(b)]])
     rz = np.array([[np.cos(c), -np.sin(c), 0], [np.sin(c), np.cos(c), 0], [0, 0, 1]])
-    return np.asarray(rx @ ry @ rz @ np.diag(rng.uniform(1 / settings.scaling, settings.scaling, 3)))
+    return np.asarray(rx @ ry @ rz)
 
 
 def _flat_index(where: Tensor, shape: tuple[int, ...]) -> Tensor:
