@@ -115,7 +115,7 @@ of five patients:
 Ljubljana 26 (3D-MR-MS, CC BY), MSLesSeg P14 (three visits) and P18, Tabriz 104252 and 105074.
 **MSLesSeg was never trained on.** The shipped model has learned from the other three patients in its last stage; their
 figures are those of the model before that stage, which had not seen them.
-Threshold {model["threshold"]}, least peak {model["peak"]}, brightness and calibration were chosen on these very scans
+Threshold {model["threshold"]}, least peak {model["peak"]} and calibration were chosen on these very scans
 (see the
 [training log](training-log.md)): expect a little less elsewhere. Measured by `benchmarks/left_out.py` with
 `dawson evaluate`'s own functions; where a sequence is missing, a case is left out of that column.

@@ -41,7 +41,7 @@ def main() -> None:
     options = parser.parse_args()
     heads = read_heads(nifti_files(options.maps), options.cache)
     nothing = LesionMap("nothing", np.zeros((2, 2, 2), np.uint8), np.eye(4), np.ones(1), np.zeros((1, 3)))
-    settings = replace(load_model(options.model).recipe.synthesis, healthy=1.0, first_pass=0.0)
+    settings = replace(load_model(options.model).recipe.synthesis, healthy=1.0)
     counts: dict[str, list[int]] = {name: [] for name in options.inputs.split(",")}
     dice: dict[str, list[float]] = {}
     for number in range(options.heads):

@@ -1,6 +1,6 @@
 """Set what counts as a lesion for a trained model: its threshold and least peak, chosen after training.
 
-    python benchmarks/rule.py RUN … --threshold 0.3 --peak 0.7 --brightness 0.85 \\
+    python benchmarks/rule.py RUN … --threshold 0.3 --peak 0.7 \\
         --as flair,flair+t1=0.35,0.98 --as t1=0.1,0.6
 
 ``--as INPUTS=THRESHOLD,PEAK`` names the values that fit the network's own probabilities where these sequences are
@@ -25,7 +25,6 @@ def main() -> None:
     parser.add_argument("models", nargs="+", type=Path)
     parser.add_argument("--threshold", type=float, required=True)
     parser.add_argument("--peak", type=float, required=True)
-    parser.add_argument("--brightness", type=float, default=0.0, help="share of cortex, on FLAIR")
     parser.add_argument("--as", dest="own", action="append", default=[], metavar="INPUTS,…=THRESHOLD,PEAK")
     options = parser.parse_args()
     calibration = {}
@@ -35,7 +34,7 @@ def main() -> None:
         slope = (_odds(options.peak) - _odds(options.threshold)) / (peak - threshold)
         for name in inputs.split(","):
             calibration[name] = [round(slope, 4), round(_odds(options.threshold) - slope * threshold, 4)]
-    rule = {"threshold": options.threshold, "peak": options.peak, "flair_brightness": options.brightness}
+    rule = {"threshold": options.threshold, "peak": options.peak}
     for folder in options.models:
         file = next(f for f in (folder / "model" / CARD, folder / CARD) if f.is_file())
         card = json.loads(file.read_text("utf-8"))

@@ -5,11 +5,11 @@
 NAME is PATIENT_VISIT, RESULTS the folder that ``dawson segment`` made of it, and FLAIR the scan that they lie on.
 Writes two masks a visit, for the columns ``mask`` and ``unsure`` of a table of cases:
 
-- NAME.nii.gz, *lesion*: what the model found with a peak and a size beyond doubt, brighter than cortex is (what
-  networks take for lesions most often is bright cortex);
-- NAME_unsure.nii.gz, *nobody knows*: what is as bright and where the model had an inkling of a lesion, and what lies
-  in white matter and is brighter than nearly all of cortex. A model that marks its own training data leaves out what
-  it is not sure of yet; called healthy, that would teach it never to be.
+- NAME.nii.gz, *lesion*: what the model found with a peak and a size beyond doubt, its core brighter than cortex is
+  (what networks take for lesions most often is bright cortex; a whole lesion, faint rim and all, need not be);
+- NAME_unsure.nii.gz, *nobody knows*: what else the model found outside of cortex, what is as bright and where it had an
+  inkling of a lesion, and what lies in white matter and is brighter than nearly all of cortex. A model that marks its
+  own training data leaves out what it is not sure of yet; called healthy, that would teach it never to be.
 
 All the rest is healthy. The masks teach a network what real contrasts look like, T1 and T2 of the same visit above all;
 they are no truth to measure by.
@@ -33,7 +33,8 @@ SMALLEST_MM3 = 12.0
 INKLING = 0.1  # probability from which the model may have seen something
 GLARING = 97  # percentile of cortex above which white matter is suspect even if the model saw nothing
 CORTEX, DEEP_GREY, WHITE_MATTER, STEM = 3, 4, 5, 7  # in anatomy.nii.gz
-BRIGHTER_THAN = 85  # percentile of cortex that the brighter half of a lesion must exceed
+BRIGHTER_THAN = 85  # percentile of cortex that the core of a lesion must exceed
+CORE = 80  # percentile of a lesion's voxels from which on they are its core
 
 
 def main() -> None:
@@ -56,7 +57,8 @@ def main() -> None:
         kept = [
             lesion.id
             for lesion in table
-            if probability[labels == lesion.id].max() >= PEAK and np.median(scan.voxels[labels == lesion.id]) >= limit
+            if probability[labels == lesion.id].max() >= PEAK
+            and np.percentile(scan.voxels[labels == lesion.id], CORE) >= limit
         ]
         mask = np.isin(labels, kept)
         unsure = _unsure(probability, anatomy, scan.voxels, limit, mask)
@@ -79,7 +81,9 @@ def _unsure(
     inkling = np.zeros(mask.shape, bool)
     for piece in connected((probability >= INKLING) & ~mask):
         where = tuple(piece.T)
-        if (anatomy[where] == CORTEX).mean() < 0.5 and (np.median(flair[where]) >= limit or _touches(mask, piece)):
+        if (anatomy[where] == CORTEX).mean() < 0.5 and (
+            probability[where].max() >= PEAK or np.percentile(flair[where], CORE) >= limit or _touches(mask, piece)
+        ):
             inkling[where] = True
     return inkling
 

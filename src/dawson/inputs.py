@@ -1,29 +1,26 @@
 """What the network is shown of a visit: align → prepare → find the brain → scale by its median.
 
-Training on real visits and inference both come here. Training keeps what it gets in half precision, with brains found
-by the model that it starts from.
+Training on real visits and inference both come here. Training keeps what it gets in half precision.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from dawson.errors import InputError
-from dawson.measure.brain import find_brain
+from dawson.locate import Locator, locate
 from dawson.measure.shape import USUAL_BRAIN_ML
-from dawson.network.engine import Infer, argmax_anatomy, run_windows
-from dawson.network.model import Model
 from dawson.prepare.align import Alignment, align
 from dawson.prepare.grid import bounding_box, head_box, resample, working_grid
-from dawson.prepare.intensity import brain_median, first_guess, from_zero, normalise
-from dawson.study import Grid, Labels, Mask, Sequence, Study, Volume
+from dawson.prepare.intensity import brain_median, from_zero, normalise
+from dawson.recipe import Prepare
+from dawson.study import Grid, Mask, Sequence, Study, Volume
 
 HEAD_MARGIN_MM = 2.0
-BRAIN_MARGIN_MM = 4.0
-FIRST_OVERLAP = 0.0  # of windows in the first pass, which only needs to find the brain
+BRAIN_MARGIN_MM = 8.0  # the locator's voxels measure 4 mm
 SMALLEST_BRAIN_ML = 500.0  # less than this is no adult brain: the network has not understood the scan
 LEAST_COVERAGE, FULL_COVERAGE = 0.3, 0.95  # of the brain, by one sequence
 LEAST_SIGNAL = 0.05  # of the brain's median, relative to the brightest half percent
@@ -35,7 +32,7 @@ class Inputs:
     """A visit as the network sees it.
 
     ``images`` (3, i, j, k) on ``grid``, a box around the brain: FLAIR, T1, T2, 1 being the median of the
-    parenchyma, zero where a sequence is absent; ``parenchyma`` (i, j, k) is the brain as the first pass
+    parenchyma, zero where a sequence is absent; ``parenchyma`` (i, j, k) is the brain as the locator
     found it; ``used`` are the sequences that the images hold.
     """
 
@@ -47,7 +44,7 @@ class Inputs:
     warnings: tuple[str, ...]
 
 
-def prepare_study(study: Study, network: Model, infer: Infer, *, begin: Callable[[str], None]) -> Inputs:
+def prepare_study(study: Study, prepare: Prepare, locator: Locator, *, begin: Callable[[str], None]) -> Inputs:
     """Prepare a visit for a network that sees windows; ``begin`` is told of each step.
 
     Raises :class:`InputError` where no brain can be found.
@@ -59,7 +56,7 @@ def prepare_study(study: Study, network: Model, infer: Infer, *, begin: Callable
     begin("prepare")
     grid = working_grid(
         reference.grid,
-        spacing=network.recipe.prepare.spacing_mm,
+        spacing=prepare.spacing_mm,
         box=head_box(reference.voxels, reference.grid),
         margin_mm=HEAD_MARGIN_MM,
     )
@@ -68,10 +65,7 @@ def prepare_study(study: Study, network: Model, infer: Infer, *, begin: Callable
     warnings += [f"{s.value}: {text}" for s, a in aligned.items() for text in a.warnings]
 
     begin("find the brain")
-    window, outputs = network.recipe.prepare.window, 1 + len(network.anatomy_names)
-    guessed = np.stack([normalise(image, first_guess(image)) for image in images])
-    first = run_windows(infer, guessed, window=window, overlap=FIRST_OVERLAP, outputs=outputs)
-    parenchyma = among(one_brain(argmax_anatomy(first), network, grid), network.card["parenchyma"], network)
+    parenchyma = locate(locator, images, grid)
     check_brain(study, parenchyma, grid)
 
     box = bounding_box(parenchyma, margin=round(BRAIN_MARGIN_MM / grid.spacing[0]))
@@ -138,15 +132,18 @@ def _scaled(
     return scaled, tuple(used)
 
 
-def among(anatomy: Labels, names: Collection[str], network: Model) -> Mask:
-    """Where the anatomy is one of the named ones."""
-    return np.isin(anatomy, [value for value, name in network.anatomy_names.items() if name in names])
+def brain_medians(images: Volume, brain: Mask, used: tuple[Sequence, ...]) -> dict[Sequence, float]:
+    """Median of each used sequence of ``images`` (3, i, j, k) within ``brain`` (i, j, k), where it shows any of it."""
+    shown = {s: images[CHANNELS.index(s)][brain] for s in used}
+    return {s: float(np.median(values[values > 0])) for s, values in shown.items() if (values > 0).any()}
 
 
-def one_brain(anatomy: Labels, network: Model, grid: Grid) -> Labels:
-    """The anatomy, zero wherever it is no part of the one brain."""
-    core = among(anatomy, network.card["core"], network)
-    return anatomy * find_brain(anatomy > 0, core, spacing=grid.spacing[0])
+def rescaled(images: Volume, medians: Mapping[Sequence, float]) -> Volume:
+    """``images`` (3, i, j, k) divided by these medians; what was cut off as too bright stays so."""
+    other = images.copy()
+    for sequence, median in medians.items():
+        other[CHANNELS.index(sequence)] = normalise(images[CHANNELS.index(sequence)], median)
+    return other
 
 
 def check_brain(study: Study, parenchyma: Mask, grid: Grid) -> list[str]:

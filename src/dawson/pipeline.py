@@ -2,9 +2,9 @@
 
     read → align → prepare → find the brain → segment → bring back → measure → check → write
 
-The network runs twice. The first pass, on intensities scaled by a guess, finds the brain; the second sees
-that brain scaled by its median, which neither scalp nor lesion load can move. A model whose recipe has a
-table ``[volume]``, as the paper's, sees one scan by itself, whole, in one pass.
+A small network, the locator, finds the brain; the model sees that brain scaled by its median, which neither scalp nor
+lesion load can move. Where the brain as the model finds it has quite another median, it looks again, scaled by that. A
+model whose recipe has a table ``[volume]``, as the paper's, sees one scan by itself, whole, and needs no locator.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from dawson.inputs import among, check_brain, one_brain, prepare_study
+from dawson.inputs import Inputs, brain_medians, check_brain, prepare_study, rescaled
+from dawson.locate import among, load_locator, one_brain
 from dawson.measure.anatomy import knows_anatomy
-from dawson.measure.brightness import drop_dark
 from dawson.measure.calibration import calibrate
 from dawson.measure.display import show
 from dawson.measure.interval import measure_interval
@@ -33,8 +33,10 @@ from dawson.prepare.align import Alignment
 from dawson.prepare.grid import resample
 from dawson.prepare.volume import prepare_volume
 from dawson.recipe import Volume as VolumeSettings
-from dawson.study import Labels, Segmentation, Sequence, Study, Volume
+from dawson.study import Labels, Mask, Segmentation, Sequence, Study, Volume
 
+NEAR_ENOUGH = 1.05
+"""Factor by which the brain's median, as the model found it, may miss 1; beyond it the model looks again."""
 WEAK_DICE = 0.3  # on validation scans; below it, what was not found says nothing
 
 Progress = Callable[[str], None]
@@ -49,6 +51,8 @@ class _Found:
     used: tuple[Sequence, ...]
     alignment: dict[Sequence, Alignment]
     warnings: list[str]
+    agreement: float | None
+    """Dice of the brain as the locator and as the model found it."""
 
 
 def segment(study: Study, *, model: Path | str | None = None, progress: Progress | None = None) -> Segmentation:
@@ -75,10 +79,6 @@ def segment(study: Study, *, model: Path | str | None = None, progress: Progress
     reference = study.reference
     if reference.missing is not None:
         probability[reference.missing] = 0.0
-    if Sequence.FLAIR in found.used:  # which then is the reference
-        cortex = among(found.anatomy, ("cortex",), network)
-        bright = {"threshold": network.threshold, "share": network.flair_brightness}
-        probability = drop_dark(probability, reference.voxels, cortex, **bright)
 
     clock.begin("measure")
     grid, names, anatomy, card = reference.grid, network.anatomy_names, found.anatomy, network.card
@@ -107,26 +107,35 @@ def segment(study: Study, *, model: Path | str | None = None, progress: Progress
         confidence=card.get("confidence") or {},
     )
     clock.begin("check")
-    seen = Found(study, found.used, found.alignment, anatomy, names, card["parenchyma"], lesions, frame, volumes)
+    seen = Found(
+        study,
+        found.used,
+        found.alignment,
+        anatomy,
+        names,
+        card["parenchyma"],
+        lesions,
+        frame,
+        volumes,
+        found.agreement,
+    )
     quality = check_quality(seen, load_ml=result.load_ml, card=card)
     return replace(result, quality=quality, seconds=clock.end())
 
 
 def _in_windows(study: Study, network: Model, infer: Infer, begin: Progress) -> _Found:
     """All scans of the visit together, window by window around the brain."""
-    inputs = prepare_study(study, network, infer, begin=begin)
+    inputs = prepare_study(study, network.recipe.prepare, load_locator(), begin=begin)
     begin("segment")
-    scores = run_windows(
-        infer,
-        inputs.images,
-        window=network.recipe.prepare.window,
-        overlap=network.recipe.prepare.overlap,
-        outputs=1 + len(network.anatomy_names),
-        wanted=inputs.parenchyma,
-    )
+    scores, anatomy, brain = _look(network, infer, inputs.images, inputs)
+    check_brain(study, brain, inputs.grid)
+    gains = brain_medians(inputs.images, brain, inputs.used)
+    if max(abs(np.log(gain)) for gain in gains.values()) > np.log(NEAR_ENOUGH):
+        scores, anatomy, brain = _look(network, infer, rescaled(inputs.images, gains), inputs)
     begin("bring back")
-    anatomy = one_brain(argmax_anatomy(scores), network, inputs.grid)
-    unusual = check_brain(study, among(anatomy, network.card["parenchyma"], network), inputs.grid)
+    unusual = check_brain(study, brain, inputs.grid)
+    both = 2 * np.count_nonzero(brain & inputs.parenchyma)
+    agreement = both / (np.count_nonzero(brain) + np.count_nonzero(inputs.parenchyma))
     target = study.reference.grid
     probability = resample(scores[0] * (anatomy > 0), inputs.grid, target, interpolation="linear")
     return _Found(
@@ -135,7 +144,22 @@ def _in_windows(study: Study, network: Model, infer: Infer, begin: Progress) -> 
         inputs.used,
         inputs.alignment,
         [*inputs.warnings, *unusual],
+        agreement,
     )
+
+
+def _look(network: Model, infer: Infer, images: Volume, inputs: Inputs) -> tuple[Volume, Labels, Mask]:
+    """Scores (1 + classes, i, j, k), anatomy and brain (i, j, k) of images (3, i, j, k)."""
+    scores = run_windows(
+        infer,
+        images,
+        window=network.recipe.prepare.window,
+        overlap=network.recipe.prepare.overlap,
+        outputs=1 + len(network.anatomy_names),
+        wanted=inputs.parenchyma,
+    )
+    anatomy = one_brain(argmax_anatomy(scores), network, inputs.grid.spacing[0])
+    return scores, anatomy, among(anatomy, network.card["parenchyma"], network)
 
 
 def _in_one_volume(study: Study, settings: VolumeSettings, infer: Infer, begin: Progress) -> _Found:
@@ -151,7 +175,9 @@ def _in_one_volume(study: Study, settings: VolumeSettings, infer: Infer, begin: 
     if len(study.sequences) > 1:
         left = " and ".join(s.upper() for s in study.sequences[1:])
         warnings.append(f"this model reads one sequence at a time: {left} had no part in the result")
-    return _Found(np.clip(probability, 0.0, 1.0), np.zeros(scan.grid.shape, np.uint8), (scan.sequence,), {}, warnings)
+    return _Found(
+        np.clip(probability, 0.0, 1.0), np.zeros(scan.grid.shape, np.uint8), (scan.sequence,), {}, warnings, None
+    )
 
 
 def _weak_inputs(network: Model, used: tuple[Sequence, ...]) -> list[str]:

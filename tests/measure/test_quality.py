@@ -82,6 +82,7 @@ def build(grid, *, sequences=(Sequence.FLAIR, Sequence.T1, Sequence.T2), width=1
         lesions=lesions,
         frame=find_frame(anatomy, grid),
         volumes=measure_volumes(anatomy, NAMES, lesions, grid, parenchyma=BRAIN),
+        agreement=0.96,
     )
 
 
@@ -116,6 +117,7 @@ def test_a_good_visit_passes():
         "contrast",
         "left and right",
         "brain volume",
+        "brain outline",
         "lesion load",
     ]
 
@@ -272,6 +274,15 @@ def test_left_and_right_says_what_it_cannot_see():
 def test_an_unusual_brain_volume(millilitres):
     found = visit()
     assert fired(replace(found, volumes=replace(found.volumes, brain_ml=millilitres))) == {"brain volume": "warn"}
+
+
+@pytest.mark.parametrize(("agreement", "status"), [(0.8, "warn"), (0.3, "fail")])
+def test_two_networks_that_see_different_brains(agreement, status):
+    assert fired(visit(agreement=agreement)) == {"brain outline": status}
+
+
+def test_where_no_locator_was_needed_nothing_is_said_of_it():
+    assert "brain outline" not in checked(visit(agreement=None))
 
 
 def test_a_load_that_the_model_has_not_learned_from():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dawson.prepare.intensity import CEILING, brain_median, first_guess, from_zero, normalise
+from dawson.prepare.intensity import CEILING, brain_median, from_zero, normalise, rough_scale
 
 
 @pytest.fixture
@@ -28,11 +28,14 @@ def test_the_unit_of_the_scanner_is_no_matter(scan: np.ndarray, gain: float) -> 
     assert float(np.median(there[brain])) == pytest.approx(1.0, abs=1e-3)
 
 
-def test_the_first_guess_is_about_the_brain(scan: np.ndarray) -> None:
-    assert first_guess(scan) == pytest.approx(100, rel=0.5)
+def test_the_rough_scale_is_of_tissue_whatever_the_amount_of_air(scan: np.ndarray) -> None:
     stripped = np.where(np.abs(scan - 100) < 20, scan, 0).astype(np.float32)
-    assert first_guess(stripped) == pytest.approx(100, rel=0.1)
-    assert first_guess(np.zeros((4, 4, 4), np.float32)) == 1.0
+    assert rough_scale(stripped) == pytest.approx(100, rel=0.1)
+    assert rough_scale(scan * 7) == pytest.approx(7 * rough_scale(scan), rel=1e-5)
+    air = np.abs(np.random.default_rng(1).normal(0, 3, (60, 60, 60))).astype(np.float32)
+    air[10:50, 10:50, 10:50] += scan
+    assert rough_scale(air) == pytest.approx(rough_scale(scan), rel=0.2)
+    assert rough_scale(np.zeros((4, 4, 4), np.float32)) == 1.0
 
 
 def test_what_is_bright_is_cut_off_and_zero_stays(scan: np.ndarray) -> None:

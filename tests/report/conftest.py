@@ -125,7 +125,6 @@ def _summary(rows: list[list[Any]], load: float) -> dict[str, Any]:
         "rule": {
             "threshold": 0.35,
             "peak": 0.7,
-            "flair_brightness": 0.9,
             "minimum_lesion_mm3": 3.0,
             "connectivity": 26,
         },

@@ -21,7 +21,7 @@ from dawson.write.folder import RESULTS
 
 CHECKS = [
     "inputs", "field of view", "resolution", "noise", "alignment", "intensities", "contrast", "left and right",
-    "brain volume", "lesion load",
+    "brain volume", "brain outline", "lesion load",
 ]  # fmt: skip
 
 

@@ -52,7 +52,6 @@ def make_segmentation(
             "sha256": "cd" * 32,
             "threshold": THRESHOLD,
             "peak": 0.0,
-            "flair_brightness": 0.0,
             "minimum_lesion_mm3": 0.0,
         },
         "seconds": {"segment": 1.23456},

@@ -92,7 +92,6 @@ def test_summary(make, tmp_path):
     assert summary["rule"] == {
         "threshold": 0.45,
         "peak": 0.0,
-        "flair_brightness": 0.0,
         "minimum_lesion_mm3": 0.0,
         "connectivity": 26,
     }

@@ -6,7 +6,8 @@ No pickle, one file, written aside and renamed: whatever interrupts, the last wh
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,24 @@ def check_start(model: Path, recipe: Recipe) -> dict[str, Any]:
             remedy="name a model of the same recipe, set network.* as in its card, or leave --from out",
         )
     return {"name": source.card["name"], "sha256": source.card["sha256"][SAFETENSORS]}
+
+
+def keep_rule(model: Path, recipe: Recipe, overrides: Mapping[str, str] | None) -> Recipe:
+    """The recipe with the rule of the model that the run goes on from, unless ``overrides`` name a ``measure`` field.
+
+    A rule belongs to the probabilities of a network. A few hundred steps more hardly change those; another rule would,
+    and with it what calibrates them by the sequences that were given.
+    """
+    if any(name.startswith("measure.") for name in overrides or {}):
+        return recipe
+    return replace(recipe, measure=load_model(model).recipe.measure)
+
+
+def heritage(model: Path, recipe: Recipe) -> dict[str, Any]:
+    """What a card says of the model that the run went on from; its calibration too, where its rule was kept."""
+    source = load_model(model)
+    kept = {"calibration": dict(source.calibration)} if source.recipe.measure == recipe.measure else {}
+    return {"from": check_start(model, recipe), **kept}
 
 
 def start_from(model: Path, network: nn.Module) -> None:

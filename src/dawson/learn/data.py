@@ -52,7 +52,7 @@ class Data:
 
 
 def gather(origin: Origin, recipe: Recipe, out: Path, *, helper: Path | None, tell: Tell) -> Data:
-    """Read, check, divide and prepare. ``helper`` finds brains for networks that see windows.
+    """Read, check, divide and prepare. ``helper`` finds the coarse anatomy for networks that see windows.
 
     Raises :class:`UsageError` for origins that do not fit the recipe, and what the parts raise for bad files.
     """

@@ -44,7 +44,6 @@ def export(weights: Mapping[str, Tensor], recipe: Recipe, folder: Path, facts: M
         **facts,
         "threshold": recipe.measure.threshold,
         "peak": recipe.measure.peak,
-        "flair_brightness": recipe.measure.flair_brightness,
         "minimum_lesion_mm3": recipe.measure.minimum_mm3,
         "connectivity": CONNECTIVITY,
         "anatomy": {str(int(value)): NAMES[value] for value in anatomy},

@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader
 
 from dawson.errors import DawsonError, UsageError
 from dawson.learn import checkpoint
-from dawson.learn.checkpoint import State, check_start
+from dawson.learn.checkpoint import State, check_start, heritage, keep_rule
 from dawson.learn.data import Data, Origin, gather
 from dawson.learn.export import export
 from dawson.learn.finish import finish
@@ -80,6 +80,8 @@ def train(
     tell = progress or (lambda _: None)
     with join_team(device, settings.optimizer.batch) as team:
         origins = None if start is None else check_start(start, settings)
+        if start is not None:
+            settings = keep_rule(start, settings, overrides)
         if team.leads:
             open_run(out, settings, overrides, resume=resume, start=origins)
             data = gather(origin, settings, out, helper=start, tell=tell)
@@ -98,7 +100,7 @@ def train(
                     (out / RESULT).unlink(missing_ok=True)  # what it says is about to be no longer true
                 _fit(network, average, optimizer, state, data, settings, team, out, log, end=end, workers=workers)
         if team.leads:
-            model = _export(network, average, settings, out, data, state, origins)
+            model = _export(network, average, settings, out, data, state, start)
             if state.step == settings.optimizer.steps or _stands_still(state, settings):
                 finish(out, model, data, settings, state, test=test, tell=tell)
         team.wait()
@@ -266,13 +268,13 @@ def _export(
     out: Path,
     data: Data,
     state: State,
-    start: dict[str, Any] | None,
+    start: Path | None,
 ) -> Path:
     """The best weights, or where nothing was validated the last ones, as a model."""
     weights = average if settings.optimizer.averaging else network.state_dict()
     facts: dict[str, Any] = {"steps": state.step, "data": data.facts, "rates": rates_of(out)}
     if start is not None:
-        facts["from"] = start
+        facts |= heritage(start, settings)
     if state.growth.best_epoch >= 0 and (out / BEST).exists():
         weights = checkpoint.load_weights(out / BEST)
         facts["validation"] = {"epoch": state.growth.best_epoch, "dice": state.growth.best, "grid": "the recipe's"}

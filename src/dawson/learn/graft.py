@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dawson.inputs import BRAIN_MARGIN_MM
 from dawson.learn.anatomy import LesionMap
 from dawson.learn.implant import Implant, draw_lesions, draw_looks, dress
 from dawson.learn.scanner import Acquisition, along_axes, blur_matrix, slice_matrices
@@ -28,7 +29,6 @@ from dawson.study import Sequence
 # Extents of the brain in MNI152 space (RAS mm): a box around a brain is laid onto these, which brings lesions to within
 # a centimetre of where they lay; what then falls outside of the visit's white matter is dropped.
 MNI_LOW, MNI_HIGH = np.array([-71.0, -106.0, -60.0]), np.array([71.0, 72.0, 80.0])
-MARGIN_MM = 4.0  # of a prepared visit's box around the brain
 FEWEST = 200  # voxels of white matter, below which a window tells no contrast
 Slices = tuple[int, float]
 """Axis of the slices and the distance of their centres in mm."""
@@ -112,11 +112,11 @@ def _added(
 def _to_mni(box: Several[int]) -> NDArray[np.float64]:
     """Voxel of a box around a brain → MNI152 mm (4, 4). Where the brain-stem ends differs, so the top counts."""
     sides = np.array(box, dtype=np.float64) - 1
-    scale = (MNI_HIGH - MNI_LOW) / np.maximum(sides - 2 * MARGIN_MM, 1)
+    scale = (MNI_HIGH - MNI_LOW) / np.maximum(sides - 2 * BRAIN_MARGIN_MM, 1)
     scale[2] = scale[:2].mean()
     affine = np.diag([*scale, 1.0])
     affine[:3, 3] = (MNI_HIGH + MNI_LOW) / 2 - scale * sides / 2
-    affine[2, 3] = MNI_HIGH[2] - scale[2] * (sides[2] - MARGIN_MM)
+    affine[2, 3] = MNI_HIGH[2] - scale[2] * (sides[2] - BRAIN_MARGIN_MM)
     return affine
 
 

@@ -58,7 +58,6 @@ def write_patient(
         noise=(0.02, 0.03),
         bias=0.05,
         misalignment_mm=0.0,
-        first_pass=0.0,
         rotation_degrees=3.0,
         contrast=(0.7, 1.1),
     )

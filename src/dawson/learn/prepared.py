@@ -28,6 +28,7 @@ from dawson.learn.cases import Case
 from dawson.learn.check import CaseFacts
 from dawson.learn.loss import UNSURE
 from dawson.learn.split_table import Volume
+from dawson.locate import load_locator
 from dawson.network.engine import argmax_anatomy, load_engine, run_windows
 from dawson.network.model import Model, load_model
 from dawson.prepare.align import align
@@ -103,7 +104,7 @@ def prepare_units(
 ) -> list[Prepared]:
     """Prepare all units, or take what was kept of them in ``cache``.
 
-    ``helper`` is the model that finds the brain where the network sees windows (the shipped one where left
+    ``helper`` is the model that finds the coarse anatomy where the network sees windows (the shipped one where left
     out). ``progress`` is called with the number of units done and of all. Raises :class:`UsageError` where
     the cache cannot be written, say because the disk is full: what was kept until then stays.
     """
@@ -137,17 +138,17 @@ class _Fresh:
 
 
 class _Finder:
-    """A model that finds the brain and its coarse anatomy, started when first needed."""
+    """The locator, and a model that finds the coarse anatomy, started when first needed."""
 
     def __init__(self, model: Model) -> None:
-        self.model = model
+        self.model, self.locator = model, load_locator()
         self.infer: Callable[..., Any] | None = None
 
     def arrays(self, unit: Unit, facts: CaseFacts) -> _Fresh:
         study = Study({s: read_scan(unit.case.scans[s], s) for s in unit.sequences})
         if self.infer is None:
             self.infer = load_engine(self.model.onnx)
-        inputs = prepare_study(study, self.model, self.infer, begin=lambda _: None)
+        inputs = prepare_study(study, self.model.recipe.prepare, self.locator, begin=lambda _: None)
         scores = run_windows(
             self.infer,
             inputs.images,
@@ -243,6 +244,7 @@ def _key(unit: Unit, facts: CaseFacts, recipe: Recipe, finder: _Finder | None) -
         "mask lies on": facts.sha256[unit.case.scans[facts.reference]],
         "volume": None if recipe.volume is None else asdict(recipe.volume),
         "network": None if finder is None else finder.model.card["sha256"],
+        "locator": None if finder is None else finder.locator.model.card["sha256"],
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
 

@@ -1,6 +1,6 @@
 """What a scanner and its users do to an ideal image: slices, blur, bias, noise, misalignment, stripping.
 
-Everything works on one cubic patch of 1 mm voxels, with torch, and is split into *drawing* parameters
+Everything works on one cubic patch of isotropic voxels, with torch, and is split into *drawing* parameters
 (numpy generator) and *applying* them. Blur, slice thickness, gaps and the interpolation back to 1 mm
 are linear along each axis, so each axis gets two small matrices: one that acquires, one that
 interpolates; between the two lies the noise, which real interpolation smooths as well.
@@ -58,17 +58,17 @@ def slice_matrices(size: int, thickness: float, distance: float, phase: float) -
 
 
 def draw_acquisition(
-    size: int, rng: np.random.Generator, *, thick_probability: float, thickest_mm: float
+    size: int, rng: np.random.Generator, *, thick_probability: float, thickest_mm: float, spacing: float = 1.0
 ) -> Acquisition:
-    """Near-isotropic 3D or thick-slice 2D acquisition, axial more often than not."""
+    """Near-isotropic 3D or thick-slice 2D acquisition, axial more often than not, of voxels of ``spacing`` mm."""
     acquire: list[Tensor | None] = []
     interpolate: list[Tensor | None] = []
     thick_axis = int(rng.choice(3, p=[0.1, 0.1, 0.8])) if rng.random() < thick_probability else -1
     in_plane = rng.uniform(0.55, 1.05)
     thickness = 1.0
     for axis in range(3):
-        if axis == thick_axis:
-            distance = float(np.exp(rng.uniform(np.log(2.0), np.log(thickest_mm))))
+        distance = float(np.exp(rng.uniform(np.log(2.0), np.log(thickest_mm)))) / spacing if axis == thick_axis else 0.0
+        if distance > 1:
             thickness = distance * rng.uniform(0.75, 1.0)
             a, b = slice_matrices(size, thickness, distance, rng.random())
         else:
@@ -77,7 +77,7 @@ def draw_acquisition(
         acquire.append(a)
         interpolate.append(b)
     return Acquisition(
-        (acquire[0], acquire[1], acquire[2]), (interpolate[0], interpolate[1], interpolate[2]), thickness
+        (acquire[0], acquire[1], acquire[2]), (interpolate[0], interpolate[1], interpolate[2]), thickness * spacing
     )
 
 

@@ -134,7 +134,8 @@ class Patches:
         sample = self.kept.pop(drawn, None)
         if sample is None:
             rng = np.random.default_rng([seed, drawn])
-            sample = synthesize(self.heads, self.lesions, self.recipe.synthesis, self.recipe.prepare.window, rng)
+            settings, prepare = self.recipe.synthesis, self.recipe.prepare
+            sample = synthesize(self.heads, self.lesions, settings, prepare.window, rng, spacing=prepare.spacing_mm)
         if within < BLOCK * (reuse - 1):
             self.kept[drawn] = sample
         if within >= BLOCK:

@@ -22,17 +22,19 @@ from dawson.learn.anatomy import DISTANCE_STEP_MM, Head, LesionMap
 from dawson.learn.implant import implant, lesion_centre
 from dawson.learn.scene import draw_scene, paint
 from dawson.learn.tissues import INDEX, PARENCHYMA, TISSUES, Anatomy, anatomy_of_tissue, draw_contrast
-from dawson.prepare.intensity import CEILING
+from dawson.learn.view import draw_view
+from dawson.prepare.intensity import CEILING, rough_scale
 from dawson.recipe import Synthesis
 from dawson.study import Sequence
 
 _ANATOMY = torch.from_numpy(anatomy_of_tissue()).long()
 _PARENCHYMA = np.isin(anatomy_of_tissue(), PARENCHYMA)
+WHOLE_SHIFT_MM = 20.0  # of a head from the middle of what a network that finds the brain is shown
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """One training patch. Axes (i, j, k) run to R, A, S at 1 mm.
+    """One training patch. Axes (i, j, k) run to R, A, S.
 
     ``images`` (3, n, n, n) float32 in the order FLAIR, T1, T2, zero where a sequence is absent; ``lesion``
     (n, n, n) uint8; ``anatomy`` (n, n, n) uint8 of :class:`Anatomy`.
@@ -50,13 +52,15 @@ def synthesize(
     size: int,
     rng: np.random.Generator,
     *,
+    spacing: float = 1.0,
     sequences: tuple[Sequence, ...] | None = None,
     centre: NDArray[np.float64] | None = None,
 ) -> Sample:
-    """Draw one patch of ``size`` voxels a side.
+    """Draw one patch of ``size`` voxels of ``spacing`` mm a side.
 
     ``sequences`` fixes the sequences (else drawn by the recipe's subsets), ``centre`` the head's voxel at
-    the middle of the patch (else drawn near lesions, in the brain, or anywhere in the head).
+    the middle of the patch (else drawn near lesions, in the brain, or anywhere in the head; near the head's own middle
+    where the recipe asks for whole heads).
     """
     generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
     head = heads[int(rng.integers(len(heads)))]
@@ -70,14 +74,15 @@ def synthesize(
     mni = draw_mni(head, rng)
     if centre is None:
         centre = _draw_centre(head, lesions, mni, settings, rng, healthy=healthy)
-    placed = place(head, size, centre, settings, rng, generator)
+    placed = place(head, size, centre, settings, rng, generator, spacing=spacing)
     tissue = placed.tissue
     lesion = implant(tissue, placed.ventricle_distance, placed.where, lesions, mni, settings, rng, healthy=healthy)
 
     scene = draw_scene(tissue, placed.ventricle_distance, placed.buried, lesion, rng, generator)
 
     means = relative_to_brain(draw_means(sequences, rng), head)
-    strip = draw_strip(_ANATOMY[tissue], rng) if rng.random() < settings.stripped else None
+    strip = draw_strip(_ANATOMY[tissue], rng, spacing=spacing) if rng.random() < settings.stripped else None
+    seen = draw_view(_ANATOMY[tissue], spacing, rng) if settings.whole_head else None
 
     images = torch.zeros(3, size, size, size)
     truth: Tensor | None = None
@@ -86,7 +91,7 @@ def synthesize(
     for row, sequence in enumerate(sequences):
         ideal = paint(scene, means[row], sequence, rng)
         acquisition = scanner.draw_acquisition(
-            size, rng, thick_probability=settings.thick, thickest_mm=settings.thickest_mm
+            size, rng, thick_probability=settings.thick, thickest_mm=settings.thickest_mm, spacing=spacing
         )
         image = scanner.scan(
             ideal,
@@ -95,22 +100,24 @@ def synthesize(
             generator,
             noise=float(np.exp(rng.uniform(np.log(settings.noise[0]), np.log(settings.noise[1])))),
             bias=abs(rng.normal(0, settings.bias)),
-            shift=(0.0, 0.0, 0.0) if row == 0 else tuple((offset * rng.uniform(0.3, 1)).tolist()),
+            shift=(0.0, 0.0, 0.0) if row == 0 else tuple((offset * rng.uniform(0.3, 1) / spacing).tolist()),
         )
         if strip is not None:
             image = image * strip
-        wide = rng.random() < settings.first_pass
-        scale = float(np.exp(rng.normal(0, 0.35 if wide else 0.08)))
+        scale = float(np.exp(rng.normal(0, 0.08)))
+        if seen is not None:
+            image = image * seen
+            scale /= rough_scale(image.numpy())
         images[channels.index(sequence)] = (image * scale).clamp(0, CEILING)
         if truth is None:
             truth = as_seen(lesion.fraction, acquisition, settings.border)
     anatomy = _ANATOMY[tissue]
     if truth is None:
         truth = torch.zeros_like(tissue, dtype=torch.bool)
-    if strip is not None:
-        inside = strip > 0.5
-        anatomy = anatomy * inside
-        truth = truth & inside
+    for shown in (strip, seen):
+        if shown is not None:
+            anatomy = anatomy * (shown > 0.5)
+            truth = truth & (shown > 0.5)
     return _flip(Sample(images, truth.to(torch.uint8), anatomy.to(torch.uint8)), rng)
 
 
@@ -165,6 +172,8 @@ def _draw_centre(
     healthy: bool,
 ) -> NDArray[np.float64]:
     shape = np.array(head.tissue.shape)
+    if settings.whole_head:
+        return np.asarray((shape - 1) / 2 + rng.uniform(-WHOLE_SHIFT_MM, WHOLE_SHIFT_MM, 3))
     if not healthy and rng.random() < settings.lesion_centred:
         return lesion_centre(head, lesions, mni, rng)
     anywhere = rng.random() < settings.outside_centred
@@ -197,13 +206,19 @@ def place(
     settings: Synthesis,
     rng: np.random.Generator,
     generator: torch.Generator,
+    *,
+    spacing: float = 1.0,
 ) -> Placed:
-    """Turn, scale and bend a head, and look at ``size`` voxels a side around its voxel ``centre``."""
-    where = _look(size, centre, settings, rng, generator)
+    """Turn, scale and bend a head, and look at ``size`` voxels of ``spacing`` mm a side around its voxel ``centre``."""
+    where = _look(size, centre, settings, rng, generator, spacing)
     index = _flat_index(where, head.tissue.shape)
+    tissue = torch.from_numpy(head.tissue).reshape(-1)[index].long()
+    if settings.whole_head:  # where windows see the head's outermost voxels carried on, a whole head ends
+        last = torch.tensor(head.tissue.shape).reshape(3, 1, 1, 1) - 1
+        tissue = tissue * ((where >= 0) & (where <= last)).all(0)
     return Placed(
         where,
-        torch.from_numpy(head.tissue).reshape(-1)[index].long(),
+        tissue,
         torch.from_numpy(head.ventricle_distance).reshape(-1)[index].float() * DISTANCE_STEP_MM,
         torch.from_numpy(head.buried).reshape(-1)[index].float() / 255,
     )
@@ -228,9 +243,10 @@ def _look(
     settings: Synthesis,
     rng: np.random.Generator,
     generator: torch.Generator,
+    spacing: float,
 ) -> Tensor:
-    """Head voxel coordinates (3, n, n, n) that each voxel of the patch looks at."""
-    m = torch.from_numpy(turn(settings, rng)).float()
+    """Head voxel coordinates (3, n, n, n) that each voxel of the patch looks at; a head's voxels are of 1 mm."""
+    m = torch.from_numpy(turn(settings, rng) * spacing).float()
     line = torch.arange(size, dtype=torch.float32) - (size - 1) / 2
     where = torch.empty(3, size, size, size)
     strength = rng.uniform(0, settings.elastic_mm)
@@ -285,12 +301,12 @@ def _vary_outside(
     return means
 
 
-def draw_strip(anatomy: Tensor, rng: np.random.Generator) -> Tensor:
+def draw_strip(anatomy: Tensor, rng: np.random.Generator, *, spacing: float = 1.0) -> Tensor:
     """Brain mask (n, n, n) of 0 and 1 as skull-stripping tools leave it: too tight, or with a rim."""
-    wide = scanner.blur_matrix(anatomy.shape[0], 5.0)
+    wide = scanner.blur_matrix(anatomy.shape[0], 5.0 / spacing)
     deep = scanner.along_axes((anatomy > 0).float(), (wide, wide, wide)) > 0.8  # fluid there is kept
     brain = (anatomy > 0) & ((anatomy != Anatomy.OTHER_CSF) | deep)
-    soft = scanner.blur_matrix(anatomy.shape[0], rng.uniform(1.2, 3.0))
+    soft = scanner.blur_matrix(anatomy.shape[0], rng.uniform(1.2, 3.0) / spacing)
     smooth = scanner.along_axes(brain.float(), (soft, soft, soft))
     return (smooth > rng.uniform(0.12, 0.6)).float()
 

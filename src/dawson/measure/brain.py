@@ -19,7 +19,7 @@ def find_brain(candidates: Mask, core: Mask, *, spacing: float) -> Mask:
     ``candidates`` (i, j, k) near to it are the brain. Scalp or neck muscle that was taken for cortex has no such
     inside, or lies apart. Isotropic grid of ``spacing`` mm; all false where no core survives.
     """
-    bridge = max(round(BRIDGE_MM / spacing), 1)
+    bridge = round(BRIDGE_MM / spacing)  # none where voxels are as wide as what it is to cut
     image = sitk.GetImageFromArray(core.astype(np.uint8))
     pieces = sitk.RelabelComponent(sitk.ConnectedComponent(sitk.BinaryErode(image, [bridge] * 3, sitk.sitkBall)))
     inside = pieces == 1

@@ -14,6 +14,7 @@ STEM_MM2 = 1200.0  # of brain-stem at the lower end of any scan: that is where i
 
 LEAST_HALVES = 0.85  # the smaller half of a brain by the larger
 LEAST_WIDTH = 0.6  # width by length; narrower than any skull, so that a side must be missing
+LIKE_BRAINS, UNLIKE_BRAINS = 0.85, 0.7  # Dice of the locator's brain and the model's: below, a warning; a failure
 USUAL_BRAIN_ML = (800.0, 1800.0)  # parenchyma of adults with room to spare
 
 ENDS = {"R": "right", "L": "left", "A": "front", "P": "back", "S": "upper", "I": "lower"}
@@ -92,3 +93,18 @@ def check_brain_volume(brain_ml: float) -> Check:
         "or the model has misjudged it."
     )
     return Check("brain volume", "warn", words, figures)
+
+
+def check_outline(agreement: float) -> Check:
+    """Whether locator and model, two networks, took the same for brain: ``agreement`` is their Dice.
+
+    A scan that is scaled and framed by something else than the brain shows the model what it has never seen.
+    """
+    figures: dict[str, float | str | None] = {"dice": round(agreement, 3)}
+    if agreement >= LIKE_BRAINS:
+        words = f"Two networks agree on where the brain is (Dice {agreement:.2f})."
+        return Check("brain outline", "pass", words, figures)
+    words = f"Two networks disagree on where the brain is (Dice {agreement:.2f}): "
+    if agreement >= UNLIKE_BRAINS:
+        return Check("brain outline", "warn", words + "look whether the anatomy is right.", figures)
+    return Check("brain outline", "fail", words + "neither lesions nor volumes must be used.", figures)

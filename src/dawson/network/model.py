@@ -1,7 +1,7 @@
 """A model is a folder: ``model.onnx`` to run, ``model.safetensors`` to fine-tune, ``card.json`` to judge by.
 
 The card carries the recipe (so that scans are prepared as they were in training), the threshold, the
-least peak, the brightness on FLAIR and the minimum size of lesions, how probabilities are calibrated by subset of
+least peak and the minimum size of lesions, how probabilities are calibrated by subset of
 sequences, the meaning of the anatomy labels, what the model was trained on, its measured accuracy, and the SHA-256 of
 both weight files; that of the ONNX file is checked whenever it is loaded.
 """
@@ -20,6 +20,7 @@ from dawson.errors import DawsonError, ModelError
 from dawson.recipe import Recipe, recipe_from_dict
 
 SHIPPED = "dawson-1"
+LOCATOR = "locator"
 CARD, ONNX, SAFETENSORS = "card.json", "model.onnx", "model.safetensors"
 
 
@@ -36,7 +37,6 @@ class Model:
     recipe: Recipe
     threshold: float
     peak: float
-    flair_brightness: float
     minimum_mm3: float
     anatomy_names: Mapping[int, str]
     calibration: Mapping[str, tuple[float, float]]
@@ -61,7 +61,6 @@ class Model:
             "sha256": self.card["sha256"][ONNX],
             "threshold": self.threshold,
             "peak": self.peak,
-            "flair_brightness": self.flair_brightness,
             "minimum_lesion_mm3": self.minimum_mm3,
             "calibration": dict(self.calibration),
             "accuracy": self.card.get("accuracy"),
@@ -90,7 +89,6 @@ def load_model(folder: Path | str | None = None) -> Model:
             recipe,
             float(card["threshold"]),
             float(card["peak"]),
-            float(card.get("flair_brightness", 0.0)),
             float(card["minimum_lesion_mm3"]),
             {int(value): str(name) for value, name in card["anatomy"].items()},
             {str(name): _pair(*values) for name, values in (card.get("calibration") or {}).items()},

@@ -156,7 +156,7 @@ def head_box(voxels: NDArray[Any], grid: Grid) -> Box:
     image = reorient(voxels, grid, canonical)
     shape = np.array(image.shape)
     step = np.clip(np.rint(COARSE_MM / np.array(canonical.spacing)).astype(int), 1, shape)
-    coarse = _block_means(image, step)
+    coarse = block_means(image, step)
     threshold = foreground_threshold(coarse)
     pieces = sitk.ConnectedComponent(sitk.GetImageFromArray((coarse > threshold).astype(np.uint8)))
     numbers = sitk.GetArrayFromImage(pieces)
@@ -194,7 +194,7 @@ def _check_shape(array: NDArray[Any], grid: Grid) -> None:
         )
 
 
-def _block_means(image: NDArray[Any], step: NDArray[np.int64]) -> NDArray[np.float32]:
+def block_means(image: NDArray[Any], step: NDArray[np.int64]) -> NDArray[np.float32]:
     """Means over blocks of ``step`` voxels; the last block of an axis is filled up with edge values."""
     padded = np.pad(image, [(0, -n % s) for n, s in zip(image.shape, step, strict=True)], mode="edge")
     for axis, s in enumerate(step.tolist()):

@@ -132,8 +132,6 @@ class Measure:
     half-height at which the generator draws its truth."""
     peak: float = 0.0
     """Least highest probability of a lesion; up to ``threshold`` it drops nothing."""
-    flair_brightness: float = 0.0
-    """Share of healthy cortex than which a lesion must be brighter on FLAIR, where one is given; 0 drops nothing."""
     minimum_mm3: float = 3.0
 
 
@@ -154,7 +152,7 @@ class Synthesis:
     )
     healthy: float = 0.3
     lesion_centred: float = 0.6
-    outside_centred: float = 0.3
+    outside_centred: float = 0.1
     whole_load: float = 0.4
     """Share of samples that keep all lesions of the mask; the others keep a random share of them."""
     cortical: float = 0.1
@@ -175,8 +173,9 @@ class Synthesis:
     rotation_degrees: float = 8.0
     scaling: float = 1.15
     elastic_mm: float = 4.0
-    first_pass: float = 0.25
-    """Share of samples normalised as roughly as before the brain is known."""
+    whole_head: bool = False
+    """Whether samples show the whole head, as a scanner's field of view cuts it, on ``prepare.spacing_mm``, scaled by
+    what they hold: for a network that finds the brain."""
     exclude_masks: tuple[str, ...] = ()
     """Lesion masks (file names without suffix) kept out, say because their patients validate."""
 

@@ -13,6 +13,7 @@ from dawson.study import Sequence
 ANY = math.inf
 SHARE, COUNT, POSITIVE, AMOUNT = (0.0, 1.0), (1.0, ANY), (1e-12, ANY), (0.0, ANY)
 RANGES = {
+    "prepare.spacing_mm": (0.5, 6.0),
     "prepare.window": COUNT,
     "prepare.overlap": SHARE,
     "network.widths": COUNT,
@@ -55,7 +56,6 @@ RANGES = {
     "synthesis.rotation_degrees": AMOUNT,
     "synthesis.scaling": (1.0, 2.0),
     "synthesis.elastic_mm": AMOUNT,
-    "synthesis.first_pass": SHARE,
     "augment.flip_vertical": SHARE,
     "augment.flip_horizontal": SHARE,
     "augment.brightness": AMOUNT,
@@ -67,7 +67,6 @@ RANGES = {
     "augment.rescanned": SHARE,
     "measure.threshold": (1e-3, 1.0),
     "measure.peak": SHARE,
-    "measure.flair_brightness": SHARE,
     "measure.minimum_mm3": AMOUNT,
     "volume.shape": COUNT,
     "volume.spacing_mm": (0.1, 20.0),
@@ -111,11 +110,11 @@ def check_ranges(recipe: Recipe, content: Mapping[str, Any]) -> None:
 def check_together(recipe: Recipe) -> None:
     """Refuse fields that are sound one by one and do not fit each other."""
     network, optimizer, volume = recipe.network, recipe.optimizer, recipe.volume
-    if recipe.prepare.spacing_mm != 1.0:
+    if recipe.prepare.spacing_mm != 1.0 and not recipe.synthesis.whole_head:
         raise bad(
             "prepare.spacing_mm",
             f"is {recipe.prepare.spacing_mm}",
-            "leave it at 1.0: label maps are painted at 1 mm",
+            "leave it at 1.0, where lesions can be told, or set synthesis.whole_head to find brains",
         )
     if recipe.prepare.overlap == 1:
         raise bad("prepare.overlap", "is 1", "give a share below 1: windows must move on")

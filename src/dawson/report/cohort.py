@@ -140,7 +140,7 @@ def _row(visit: Visit) -> dict[str, Any]:
     return row
 
 
-RULE = ("threshold", "peak", "flair_brightness", "minimum_lesion_mm3", "connectivity")
+RULE = ("threshold", "peak", "minimum_lesion_mm3", "connectivity")
 COLUMNS = (
     *("visit", "quality", "lesion_count", "count_long_axis_3mm", "lesion_load_ml", "load_low_ml", "load_high_ml"),
     *("load_percent_of_brain", "brain_ml", "ventricles_ml", "intracranial_ml"),
@@ -227,5 +227,5 @@ def _model(summary: Mapping[str, Any]) -> str:
 
 def _rule(summary: Mapping[str, Any]) -> str:
     rule = summary["rule"]
-    least = f"peak {rule['peak']}, brightness {rule['flair_brightness']}, minimum {rule['minimum_lesion_mm3']} mm³"
+    least = f"peak {rule['peak']}, minimum {rule['minimum_lesion_mm3']} mm³"
     return f"threshold {rule['threshold']}, {least}, {rule['connectivity']}-connected"

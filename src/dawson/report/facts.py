@@ -286,8 +286,6 @@ def _provenance(summary: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     threshold = NONE if rule["threshold"] is None else f"{rule['threshold']:g}"
     least = "0" if rule["minimum_lesion_mm3"] is None else f"{rule['minimum_lesion_mm3']:g}"
     faint = f", and those that reach {rule['peak']:g} nowhere" if (rule["peak"] or 0) > (rule["threshold"] or 0) else ""
-    if rule["flair_brightness"]:
-        faint += f", and on FLAIR those no brighter than {rule['flair_brightness']:.0%} of the cortex"
     yield (
         "Thresholds",
         f"A voxel is lesion where its probability is {threshold} or more; lesions are "

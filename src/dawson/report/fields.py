@@ -40,7 +40,6 @@ SUMMARY: dict[str, Any] = {
     "rule": {
         "threshold": MAYBE,
         "peak": MAYBE,
-        "flair_brightness": MAYBE,
         "minimum_lesion_mm3": MAYBE,
         "connectivity": int,
     },

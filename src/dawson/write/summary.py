@@ -28,7 +28,7 @@ SCHEMA = 1
 
 LIBRARIES = ("numpy", "nibabel", "SimpleITK", "openvino", "pillow")
 
-RULE = ("threshold", "peak", "flair_brightness", "minimum_lesion_mm3")
+RULE = ("threshold", "peak", "minimum_lesion_mm3")
 """What the model says of how its map becomes lesions; the connectivity is dawson's own."""
 
 

@@ -1,0 +1,64 @@
+"""Find the brain in a head of which nothing is known yet: not its contrast, not its scale, not where it ends.
+
+A small network sees the whole head at once, at 3 mm, as a scanner's field of view cuts it. What it finds scales and
+frames the scans for the network that finds lesions, whichever that is: the locator is part of dawson, not of a model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from dawson.measure.brain import find_brain
+from dawson.network.engine import Infer, argmax_anatomy, load_engine, run_windows
+from dawson.network.model import LOCATOR, Model, load_model, shipped_or_folder
+from dawson.prepare.grid import block_means
+from dawson.prepare.intensity import normalise, rough_scale
+from dawson.study import Grid, Labels, Mask, Volume
+
+
+@dataclass(frozen=True, eq=False)
+class Locator:
+    """The network that finds brains, ready to run."""
+
+    model: Model
+    infer: Infer
+
+
+@cache
+def load_locator() -> Locator:
+    """The shipped locator, compiled once a process."""
+    model = load_model(shipped_or_folder(LOCATOR))
+    return Locator(model, load_engine(model.onnx))
+
+
+def locate(locator: Locator, images: Volume, grid: Grid) -> Mask:
+    """The brain's parenchyma (i, j, k) in images (3, i, j, k) on ``grid``, zero where a sequence is absent.
+
+    Its borders are as coarse as the locator's voxels. All false where no brain is found.
+    """
+    prepare = locator.model.recipe.prepare
+    step = max(round(prepare.spacing_mm / grid.spacing[0]), 1)
+    coarse = np.stack([block_means(image, np.full(3, step)) for image in images])
+    coarse = np.stack([normalise(image, rough_scale(image)) for image in coarse])
+    outputs = 1 + len(locator.model.anatomy_names)
+    scores = run_windows(locator.infer, coarse, window=prepare.window, overlap=prepare.overlap, outputs=outputs)
+    anatomy = one_brain(argmax_anatomy(scores), locator.model, step * grid.spacing[0])
+    found = among(anatomy, locator.model.card["parenchyma"], locator.model)
+    for axis in range(3):
+        found = found.repeat(step, axis)
+    i, j, k = grid.shape
+    return found[:i, :j, :k]
+
+
+def among(anatomy: Labels, names: Collection[str], model: Model) -> Mask:
+    """Where the anatomy is one of the named ones."""
+    return np.isin(anatomy, [value for value, name in model.anatomy_names.items() if name in names])
+
+
+def one_brain(anatomy: Labels, model: Model, spacing: float) -> Labels:
+    """The anatomy on an isotropic grid of ``spacing`` mm, zero wherever it is no part of the one brain."""
+    return anatomy * find_brain(anatomy > 0, among(anatomy, model.card["core"], model), spacing=spacing)

@@ -1,0 +1,100 @@
+"""The brain is found whatever the contrast, the scale, the neck and the field of view."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+import dawson
+from dawson.demo import demo_study_files
+from dawson.locate import load_locator, locate
+from dawson.network.model import SHIPPED, load_model, shipped_or_folder
+from dawson.prepare.grid import resample, working_grid
+from dawson.study import Grid
+
+UNUSUAL = 0.9
+
+
+def dice(one: np.ndarray, two: np.ndarray) -> float:
+    return 2 * np.count_nonzero(one & two) / (np.count_nonzero(one) + np.count_nonzero(two))
+
+
+@pytest.fixture(scope="module")
+def head() -> tuple[np.ndarray, Grid]:
+    """FLAIR, T1 and T2 of the embedded patient (3, i, j, k) at 1 mm; T1 and T2 are a little out of place."""
+    study = dawson.read_study(**{s.value: file for s, file in demo_study_files().items()})
+    grid = working_grid(study.reference.grid, spacing=1.0)
+    return np.stack([resample(scan.voxels, scan.grid, grid, interpolation="linear") for scan in study]), grid
+
+
+@pytest.fixture(scope="module")
+def brain(head: tuple[np.ndarray, Grid]) -> np.ndarray:
+    images, grid = head
+    return locate(load_locator(), images, grid)
+
+
+@pytest.mark.parametrize("channel", range(3))
+def test_one_sequence_is_enough(head: tuple[np.ndarray, Grid], brain: np.ndarray, channel: int) -> None:
+    images, grid = head
+    alone = np.zeros_like(images)
+    alone[channel] = images[channel]
+    assert brain.sum() / 1e6 == pytest.approx(1.3, abs=0.4)  # litres
+    assert dice(locate(load_locator(), alone, grid), brain) > UNUSUAL
+
+
+@pytest.mark.parametrize("gain", [0.01, 500.0])
+def test_the_scale_is_no_matter(head: tuple[np.ndarray, Grid], brain: np.ndarray, gain: float) -> None:
+    images, grid = head
+    assert dice(locate(load_locator(), images * np.float32(gain), grid), brain) > 0.99
+
+
+def test_a_neck_that_outshines_the_brain_is_no_brain(head: tuple[np.ndarray, Grid], brain: np.ndarray) -> None:
+    images, grid = head
+    low = int(np.flatnonzero(brain.any(axis=(0, 1)))[0])
+    bright = images.copy()
+    bright[:, :, :, : low + 10] *= 3
+    assert dice(locate(load_locator(), bright, grid), brain) > UNUSUAL
+
+
+def test_a_head_cut_below_and_above_keeps_its_brain(head: tuple[np.ndarray, Grid], brain: np.ndarray) -> None:
+    images, grid = head
+    levels = np.flatnonzero(brain.any(axis=(0, 1)))
+    cut = slice(int(levels[0]) + 30, int(levels[-1]) - 15)
+    less = images.copy()
+    less[..., : cut.start] = 0
+    less[..., cut.stop :] = 0
+    found = locate(load_locator(), less, grid)
+    assert dice(found[..., cut], brain[..., cut]) > UNUSUAL
+    assert not found[..., : cut.start - 3].any()
+
+
+def test_nothing_is_found_in_nothing(head: tuple[np.ndarray, Grid]) -> None:
+    images, grid = head
+    assert not locate(load_locator(), np.zeros_like(images), grid).any()
+
+
+def test_it_knows_the_anatomy_of_the_models() -> None:
+    """What prepares training must prepare inference: one locator for all models, with the same names."""
+    locator, model = load_locator().model, load_model(shipped_or_folder(SHIPPED))
+    assert locator.anatomy_names == model.anatomy_names
+    assert set(locator.card["parenchyma"]) == set(model.card["parenchyma"])
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize("case", ["tabriz-104252", "tabriz-105074"])
+@pytest.mark.parametrize("sequence", ["FLAIR", "T1"])
+def test_real_brains_are_found(shared_data: Path, case: str, sequence: str) -> None:
+    """Against masks by another tool, which draw the surface fluid as brain too."""
+    folder = shared_data / "labelled" / case
+    study = dawson.read_study(**{sequence.lower(): folder / f"{sequence}.nii.gz"})
+    scan = study.reference
+    grid = working_grid(scan.grid, spacing=1.0)
+    images = np.zeros((3, *grid.shape), np.float32)
+    images[list(dawson.Sequence).index(scan.sequence)] = resample(scan.voxels, scan.grid, grid, interpolation="linear")
+    drawn = nib.load(folder / "brain.nii.gz")
+    mask = np.asarray(drawn.dataobj) > 0
+    truth = resample(mask, Grid(mask.shape, drawn.affine), grid, interpolation="nearest")
+    assert dice(locate(load_locator(), images, grid), truth) > 0.8
