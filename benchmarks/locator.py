@@ -76,7 +76,7 @@ def main() -> None:
 
 def _synthetic(locator: Locator, options: argparse.Namespace) -> list[Figures]:
     recipe = locator.model.recipe
-    heads = read_heads(nifti_files(options.maps), Path("cache"))
+    heads = read_heads(nifti_files(options.maps))
     masks = [read_lesion_map(file) for file in nifti_files(options.masks)]
     size, spacing = recipe.prepare.window, recipe.prepare.spacing_mm
     grid = Grid((size, size, size), np.diag([spacing, spacing, spacing, 1.0]))
@@ -125,10 +125,11 @@ def _ship(folder: Path, version: str, summary: dict[str, object]) -> None:
     target = Path("src/dawson/models") / LOCATOR
     target.mkdir(parents=True, exist_ok=True)
     for name in (ONNX, SAFETENSORS):
-        shutil.copy(folder / name, target / name)
+        if (folder / name).resolve() != (target / name).resolve():
+            shutil.copy(folder / name, target / name)
     card = json.loads((folder / CARD).read_text("utf-8"))
     card |= {"name": LOCATOR, "version": version, "data": DATA, "located": summary}
-    card["purpose"] = "Finds the brain, so that scans can be scaled and framed. " + card["purpose"]
+    card["purpose"] = "Finds the brain, so that scans can be scaled and framed. Research. Not a medical device."
     (target / CARD).write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 

@@ -62,6 +62,8 @@ def main() -> None:
         ]
         mask = np.isin(labels, kept)
         unsure = _unsure(probability, anatomy, scan.voxels, limit, mask)
+        for lesion in table:  # found, not sure enough to be marked, and not in cortex: never healthy
+            unsure |= (labels == lesion.id) & ~mask & bool((anatomy[labels == lesion.id] == CORTEX).mean() < 0.5)
         unsure |= (scan.voxels >= glaring) & _shrunk(np.isin(anatomy, (DEEP_GREY, WHITE_MATTER, STEM))) & ~mask
         for suffix, marked in (("", mask), ("_unsure", unsure)):
             nib.save(

@@ -1,34 +1,31 @@
 """How an evaluation's figures would be at other thresholds and least peaks, from the probability maps that it kept.
 
-    python benchmarks/threshold.py labelled.tsv evaluation [--inputs flair,flair+t1] [--minimum 3] [--brightness 0,0.9]
+    python benchmarks/threshold.py labelled.tsv evaluation [--inputs flair,flair+t1] [--minimum 3]
 
 For each subset of sequences: mean lesion Dice and lesion F1 (any overlap) over the cases for each set of values,
 and the volume found as a share of the true one (median). Probabilities are as they were written: after any shift of the
-odds and any rule of brightness that the model had. The model's rule is chosen from this table, and said to be.
+odds that the model had. The model's rule is chosen from this table, and said to be.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from dawson.learn.cases import Case, find_cases
+from dawson.learn.cases import find_cases
 from dawson.measure.lesions import Points, connected
 from dawson.prepare.grid import resample
-from dawson.read import read_scan
 from dawson.read.mask import read_mask
-from dawson.study import Grid, Mask, Sequence
+from dawson.study import Grid, Mask
 
-THRESHOLDS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6)
-PEAKS = (0.0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98)
+THRESHOLDS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6)
+PEAKS = (0.0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.96, 0.97, 0.98)
 Figures = tuple[float, float, float]
-Rule = tuple[float, float, float]
-CORTEX = 3  # in anatomy.nii.gz
+Rule = tuple[float, float]
 
 
 def main() -> None:
@@ -37,12 +34,10 @@ def main() -> None:
     parser.add_argument("cases", type=Path)
     parser.add_argument("evaluation", type=Path)
     parser.add_argument("--inputs", default="", help="subsets to look at, with commas; all where left out")
-    parser.add_argument("--brightness", default="0", help="shares of cortex on FLAIR, with commas")
     parser.add_argument("--minimum", type=float, default=3.0, help="mm³")
     options = parser.parse_args()
     cases = {case.name: case for case in find_cases(options.cases)}
     wanted = options.inputs.split(",") if options.inputs else None
-    shares = [float(share) for share in options.brightness.split(",")]
     found: dict[str, list[dict[Rule, Figures]]] = {}
     for folder in sorted((options.evaluation / "predictions").glob("*/*")):
         if wanted is None or folder.name in wanted:
@@ -52,42 +47,26 @@ def main() -> None:
             truth = resample(drawn.mask, drawn.grid, grid, interpolation="nearest").astype(bool)
             least = options.minimum / grid.voxel_volume * (1 - 1e-4)
             probability = np.asanyarray(image.dataobj)
-            told: dict[Rule, Figures] = {}
-            for share in shares:
-                bright = _bright(cases[folder.parent.name], probability, folder, share)
-                told |= _figures(probability, truth, least, share, bright)
-            found.setdefault(folder.name, []).append(told)
+            found.setdefault(folder.name, []).append(_figures(probability, truth, least))
     for inputs, rows in found.items():
         print(f"{inputs} ({len(rows)} cases)")
-        for threshold, peak, share in rows[0]:
-            table = np.array([row[threshold, peak, share] for row in rows])
+        for threshold, peak in rows[0]:
+            table = np.array([row[threshold, peak] for row in rows])
             (dice, f1), volume = table[:, :2].mean(axis=0), np.median(table[:, 2])
-            print(f"  {threshold:.2f} {peak:.2f} {share:.2f}  Dice {dice:.3f}  F1 {f1:.3f}  volume ×{volume:.2f}")
+            print(f"  {threshold:.2f} {peak:.2f}  Dice {dice:.3f}  F1 {f1:.3f}  volume ×{volume:.2f}")
 
 
-def _bright(case: Case, probability: NDArray[np.float32], folder: Path, share: float) -> Callable[[Points], bool]:
-    """Whether a piece is brighter on FLAIR than ``share`` of the cortex; always, where there was no FLAIR."""
-    if share == 0 or Sequence.FLAIR not in case.scans or folder.name in ("t1", "t2", "t1+t2"):
-        return lambda _: True
-    flair = read_scan(case.scans[Sequence.FLAIR], Sequence.FLAIR).voxels
-    cortex = (np.asanyarray(nib.load(folder / "anatomy.nii.gz").dataobj) == CORTEX) & (probability < THRESHOLDS[0])
-    limit = np.quantile(flair[cortex], share)
-    return lambda piece: bool(np.median(flair[tuple(piece.T)]) >= limit)
-
-
-def _figures(
-    probability: NDArray[np.float32], truth: Mask, least: float, share: float, bright: Callable[[Points], bool]
-) -> dict[Rule, Figures]:
+def _figures(probability: NDArray[np.float32], truth: Mask, least: float) -> dict[Rule, Figures]:
     """Dice, lesion F1 and share of the true volume for every threshold and peak; ``least`` in voxels."""
     true_pieces = [piece for piece in connected(truth) if len(piece) >= least]
     told = {}
     for threshold in THRESHOLDS:
-        pieces = [p for p in connected(probability >= threshold) if len(p) >= least and bright(p)]
+        pieces = [p for p in connected(probability >= threshold) if len(p) >= least]
         peaks = [float(probability[tuple(piece.T)].max()) for piece in pieces]
         for peak in PEAKS:
             if peak == 0.0 or peak > threshold:
                 kept = [piece for piece, highest in zip(pieces, peaks, strict=True) if highest >= peak]
-                told[threshold, peak, share] = _measured(kept, true_pieces, truth)
+                told[threshold, peak] = _measured(kept, true_pieces, truth)
     return told
 
 

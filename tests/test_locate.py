@@ -74,6 +74,8 @@ def test_a_head_cut_below_and_above_keeps_its_brain(head: tuple[np.ndarray, Grid
 def test_nothing_is_found_in_nothing(head: tuple[np.ndarray, Grid]) -> None:
     images, grid = head
     assert not locate(load_locator(), np.zeros_like(images), grid).any()
+    noise = np.abs(np.random.default_rng(0).normal(0, 5, images.shape)).astype(np.float32)
+    assert locate(load_locator(), noise, grid).sum() < 5e5  # mm³: less than any brain
 
 
 def test_it_knows_the_anatomy_of_the_models() -> None:

@@ -15,8 +15,9 @@ import pytest
 import dawson
 from dawson.demo import demo_study_files
 from dawson.measure.calibration import calibrate
-from dawson.network.model import load_model
+from dawson.network.model import LOCATOR, load_model, shipped_or_folder
 from dawson.prepare.grid import canonical_grid, reorient
+from dawson.prepare.intensity import brain_median
 
 TRUTH = Path(__file__).parent / "data" / "demo_lesion.nii.gz"
 
@@ -114,6 +115,21 @@ def test_a_scan_without_a_brain_is_refused_or_fails_the_quality_control(files: d
     else:
         assert any(check.status == "fail" for check in result.quality)
         assert not result.table
+
+
+def test_a_scale_that_was_missed_by_far_is_mended_by_a_second_look(
+    files: dict[str, Path], of_flair: dawson.Segmentation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = iter([1.4])
+    monkeypatch.setattr("dawson.inputs.brain_median", lambda *a: next(first, 1.0) * brain_median(*a))
+    mended = dawson.segment(dawson.read_study(flair=files["flair"]))
+    assert mended.load_ml == pytest.approx(of_flair.load_ml, rel=0.05)
+
+
+def test_a_network_that_finds_brains_is_no_model_of_lesions(files: dict[str, Path]) -> None:
+    locator = shipped_or_folder(LOCATOR)
+    with pytest.raises(dawson.ModelError, match="finds brains"):
+        dawson.segment(dawson.read_study(flair=files["flair"]), model=locator)
 
 
 def test_where_the_model_is_weak_it_says_so(files: dict[str, Path]) -> None:

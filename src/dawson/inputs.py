@@ -1,6 +1,7 @@
 """What the network is shown of a visit: align → prepare → find the brain → scale by its median.
 
-Training on real visits and inference both come here. Training keeps what it gets in half precision.
+Training on real visits and inference both come here. Training keeps what it gets in half precision, and does without
+inference's second look: the generator teaches networks to bear what a scale may be off.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ class Inputs:
 
     ``images`` (3, i, j, k) on ``grid``, a box around the brain: FLAIR, T1, T2, 1 being the median of the
     parenchyma, zero where a sequence is absent; ``parenchyma`` (i, j, k) is the brain as the locator
-    found it; ``used`` are the sequences that the images hold.
+    found it; ``used`` are the sequences that the images hold. ``raw`` (3, i, j, k) are the images before they were
+    scaled by ``scales`` and cut off at the ceiling; ``within`` tells of every axis whether the head goes on below and
+    above the box.
     """
 
     images: Volume
@@ -42,6 +45,9 @@ class Inputs:
     used: tuple[Sequence, ...]
     alignment: dict[Sequence, Alignment]
     warnings: tuple[str, ...]
+    raw: Volume
+    scales: Mapping[Sequence, float]
+    within: tuple[tuple[bool, bool], ...]
 
 
 def prepare_study(study: Study, prepare: Prepare, locator: Locator, *, begin: Callable[[str], None]) -> Inputs:
@@ -69,11 +75,22 @@ def prepare_study(study: Study, prepare: Prepare, locator: Locator, *, begin: Ca
     check_brain(study, parenchyma, grid)
 
     box = bounding_box(parenchyma, margin=round(BRAIN_MARGIN_MM / grid.spacing[0]))
-    scaled, used = _scaled(study, images, covered, parenchyma, box, warnings)
+    scaled, scales = _scaled(study, images, covered, parenchyma, box, warnings)
+    within = tuple((side.start > 0, side.stop < length) for side, length in zip(box, grid.shape, strict=True))
     affine = grid.affine.copy()
     affine[:3, 3] = grid.to_world(np.array([s.start for s in box], dtype=np.float64))
     _, i, j, k = scaled.shape
-    return Inputs(scaled, Grid((i, j, k), affine), parenchyma[box], used, aligned, tuple(warnings))
+    return Inputs(
+        scaled,
+        Grid((i, j, k), affine),
+        parenchyma[box],
+        tuple(scales),
+        aligned,
+        tuple(warnings),
+        images[(slice(None), *box)],
+        scales,
+        within,
+    )
 
 
 def _on_grid(study: Study, aligned: dict[Sequence, Alignment], grid: Grid, warnings: list[str]) -> tuple[Volume, Mask]:
@@ -102,13 +119,13 @@ def _scaled(
     parenchyma: Mask,
     box: tuple[slice, slice, slice],
     warnings: list[str],
-) -> tuple[Volume, tuple[Sequence, ...]]:
-    """The scans within ``box``, scaled by the brain's median, and which of them can be used.
+) -> tuple[Volume, dict[Sequence, float]]:
+    """The scans within ``box``, scaled by the brain's median, and the medians of those that can be used.
 
     A sequence that shows too little of the brain, or hardly any signal there, is left out with a warning.
     """
     scaled = np.zeros_like(images[(slice(None), *box)])
-    used = []
+    scales = {}
     for sequence in study.sequences:
         channel = CHANNELS.index(sequence)
         share = float(covered[channel][parenchyma].mean())
@@ -122,28 +139,38 @@ def _scaled(
             warnings.append(f"{sequence.value}: has hardly any signal in the brain and was left out")
             continue
         scaled[channel] = normalise(images[channel][box], median)
-        used.append(sequence)
-    if not used:
+        scales[sequence] = median
+    if not scales:
         raise InputError(
             "no sequence shows the brain well enough to be used",
             file=study.reference.file,
             remedy="give the scan as it came from the scanner, covering the whole brain",
         )
-    return scaled, tuple(used)
+    return scaled, scales
 
 
-def brain_medians(images: Volume, brain: Mask, used: tuple[Sequence, ...]) -> dict[Sequence, float]:
-    """Median of each used sequence of ``images`` (3, i, j, k) within ``brain`` (i, j, k), where it shows any of it."""
-    shown = {s: images[CHANNELS.index(s)][brain] for s in used}
-    return {s: float(np.median(values[values > 0])) for s, values in shown.items() if (values > 0).any()}
+def rescaled(inputs: Inputs, brain: Mask) -> tuple[Volume, float]:
+    """The images scaled by the medians of another brain (i, j, k), and the largest factor by which a scale changed."""
+    images, change = inputs.images.copy(), 1.0
+    for sequence, scale in inputs.scales.items():
+        channel = CHANNELS.index(sequence)
+        median = brain_median(inputs.raw[channel], brain)
+        if median > 0:
+            images[channel] = normalise(inputs.raw[channel], median)
+            change = max(change, median / scale, scale / median)
+    return images, change
 
 
-def rescaled(images: Volume, medians: Mapping[Sequence, float]) -> Volume:
-    """``images`` (3, i, j, k) divided by these medians; what was cut off as too bright stays so."""
-    other = images.copy()
-    for sequence, median in medians.items():
-        other[CHANNELS.index(sequence)] = normalise(images[CHANNELS.index(sequence)], median)
-    return other
+def cut_off_cm2(inputs: Inputs, brain: Mask) -> float:
+    """How much of a brain (i, j, k) lies at a side of the box where the head goes on: there was more to look at."""
+    area = inputs.grid.voxel_volume ** (2 / 3) / 100
+    ends = [
+        np.count_nonzero(brain.take(0 if low else -1, axis)) * area
+        for axis, sides in enumerate(inputs.within)
+        for low, goes_on in zip((True, False), sides, strict=True)
+        if goes_on
+    ]
+    return max(ends, default=0.0)
 
 
 def check_brain(study: Study, parenchyma: Mask, grid: Grid) -> list[str]:

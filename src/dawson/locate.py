@@ -1,6 +1,6 @@
 """Find the brain in a head of which nothing is known yet: not its contrast, not its scale, not where it ends.
 
-A small network sees the whole head at once, at 3 mm, as a scanner's field of view cuts it. What it finds scales and
+A small network sees the whole head at once, at 4 mm, as a scanner's field of view cuts it. What it finds scales and
 frames the scans for the network that finds lesions, whichever that is: the locator is part of dawson, not of a model.
 """
 
@@ -13,8 +13,8 @@ from functools import cache
 import numpy as np
 
 from dawson.measure.brain import find_brain
-from dawson.network.engine import Infer, argmax_anatomy, load_engine, run_windows
-from dawson.network.model import LOCATOR, Model, load_model, shipped_or_folder
+from dawson.network.engine import Infer, argmax_anatomy, load_engine, precision, run_windows
+from dawson.network.model import LOCATOR, ONNX, Model, load_model, shipped_or_folder
 from dawson.prepare.grid import block_means
 from dawson.prepare.intensity import normalise, rough_scale
 from dawson.study import Grid, Labels, Mask, Volume
@@ -28,11 +28,21 @@ class Locator:
     infer: Infer
 
 
-@cache
 def load_locator() -> Locator:
-    """The shipped locator, compiled once a process."""
+    """The shipped locator, compiled once a process and precision."""
+    return _load(precision())
+
+
+@cache
+def _load(_: str) -> Locator:
     model = load_model(shipped_or_folder(LOCATOR))
     return Locator(model, load_engine(model.onnx))
+
+
+def about_locator() -> dict[str, object]:
+    """What results say of the locator, which has a part in them."""
+    card = load_model(shipped_or_folder(LOCATOR)).card
+    return {"name": card["name"], "version": card["version"], "sha256": card["sha256"][ONNX]}
 
 
 def locate(locator: Locator, images: Volume, grid: Grid) -> Mask:

@@ -16,8 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from dawson.inputs import Inputs, brain_medians, check_brain, prepare_study, rescaled
-from dawson.locate import among, load_locator, one_brain
+from dawson.errors import ModelError
+from dawson.inputs import Inputs, check_brain, cut_off_cm2, prepare_study, rescaled
+from dawson.locate import about_locator, among, load_locator, one_brain
 from dawson.measure.anatomy import knows_anatomy
 from dawson.measure.calibration import calibrate
 from dawson.measure.display import show
@@ -26,6 +27,7 @@ from dawson.measure.lesions import find_lesions
 from dawson.measure.place import place_lesions
 from dawson.measure.position import find_frame
 from dawson.measure.quality import Found, check_quality
+from dawson.measure.shape import Outline
 from dawson.measure.volumes import measure_volumes
 from dawson.network.engine import Infer, argmax_anatomy, load_engine, precision, run_windows
 from dawson.network.model import Model, load_model
@@ -51,8 +53,8 @@ class _Found:
     used: tuple[Sequence, ...]
     alignment: dict[Sequence, Alignment]
     warnings: list[str]
-    agreement: float | None
-    """Dice of the brain as the locator and as the model found it."""
+    outline: Outline | None
+    locator: dict[str, object] | None
 
 
 def segment(study: Study, *, model: Path | str | None = None, progress: Progress | None = None) -> Segmentation:
@@ -69,6 +71,10 @@ def segment(study: Study, *, model: Path | str | None = None, progress: Progress
     clock = _Clock(progress)
     clock.begin("load the model")
     network = load_model(model)
+    if network.recipe.synthesis.whole_head:
+        raise ModelError(
+            "finds brains, not lesions", file=network.folder, remedy="leave --model out, or name a model of lesions"
+        )
     infer = load_engine(network.onnx)
     if network.recipe.volume is None:
         found = _in_windows(study, network, infer, clock.begin)
@@ -97,7 +103,7 @@ def segment(study: Study, *, model: Path | str | None = None, progress: Progress
         anatomy=anatomy,
         anatomy_names=names,
         table=table,
-        model=network.summary | {"precision": precision()},
+        model=network.summary | {"precision": precision(), "locator": found.locator},
         seconds=clock.seconds,
         alignment={s: a.note for s, a in found.alignment.items()},
         warnings=tuple(warnings),
@@ -117,7 +123,7 @@ def segment(study: Study, *, model: Path | str | None = None, progress: Progress
         lesions,
         frame,
         volumes,
-        found.agreement,
+        found.outline,
     )
     quality = check_quality(seen, load_ml=result.load_ml, card=card)
     return replace(result, quality=quality, seconds=clock.end())
@@ -128,10 +134,9 @@ def _in_windows(study: Study, network: Model, infer: Infer, begin: Progress) -> 
     inputs = prepare_study(study, network.recipe.prepare, load_locator(), begin=begin)
     begin("segment")
     scores, anatomy, brain = _look(network, infer, inputs.images, inputs)
-    check_brain(study, brain, inputs.grid)
-    gains = brain_medians(inputs.images, brain, inputs.used)
-    if max(abs(np.log(gain)) for gain in gains.values()) > np.log(NEAR_ENOUGH):
-        scores, anatomy, brain = _look(network, infer, rescaled(inputs.images, gains), inputs)
+    again, change = rescaled(inputs, brain)
+    if change > NEAR_ENOUGH:
+        scores, anatomy, brain = _look(network, infer, again, inputs)
     begin("bring back")
     unusual = check_brain(study, brain, inputs.grid)
     both = 2 * np.count_nonzero(brain & inputs.parenchyma)
@@ -144,7 +149,8 @@ def _in_windows(study: Study, network: Model, infer: Infer, begin: Progress) -> 
         inputs.used,
         inputs.alignment,
         [*inputs.warnings, *unusual],
-        agreement,
+        Outline(agreement, cut_off_cm2(inputs, brain)),
+        about_locator(),
     )
 
 
@@ -176,7 +182,7 @@ def _in_one_volume(study: Study, settings: VolumeSettings, infer: Infer, begin: 
         left = " and ".join(s.upper() for s in study.sequences[1:])
         warnings.append(f"this model reads one sequence at a time: {left} had no part in the result")
     return _Found(
-        np.clip(probability, 0.0, 1.0), np.zeros(scan.grid.shape, np.uint8), (scan.sequence,), {}, warnings, None
+        np.clip(probability, 0.0, 1.0), np.zeros(scan.grid.shape, np.uint8), (scan.sequence,), {}, warnings, None, None
     )
 
 

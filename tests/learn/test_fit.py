@@ -53,6 +53,32 @@ def test_the_model_loads_and_carries_its_recipe(tmp_path: Path, toy_folders: tup
     assert model.card["steps"] == 1
 
 
+def test_going_on_from_a_model_keeps_its_rule_unless_told_otherwise(
+    tmp_path: Path, toy_folders: tuple[Path, Path]
+) -> None:
+    first = run(tmp_path / "first", toy_folders, steps=1, overrides={"measure.threshold": "0.2", "measure.peak": "0.6"})
+    card = json.loads((first / "card.json").read_text())
+    (first / "card.json").write_text(json.dumps(card | {"calibration": {"t1": [1.5, 2.0]}}))
+    kept = load_model(run(tmp_path / "kept", toy_folders, steps=1, start=first))
+    assert (kept.threshold, kept.peak) == (0.2, 0.6)
+    assert kept.calibration == {"t1": (1.5, 2.0)}
+    assert kept.card["from"]["sha256"] == card["sha256"]["model.safetensors"]
+    own = {"measure.threshold": "0.4"}
+    changed = load_model(run(tmp_path / "changed", toy_folders, steps=1, start=first, overrides=own))
+    assert changed.threshold == 0.4
+    assert not changed.calibration
+    run(tmp_path / "kept", toy_folders, steps=2, start=first, resume=True)  # the same recipe as before
+
+
+def test_a_locator_trains_on_whole_heads_and_on_nothing_else(tmp_path: Path, toy_folders: tuple[Path, Path]) -> None:
+    maps, masks = toy_folders
+    small = TINY | {"optimizer.steps": "2"}
+    folder = train("locator", tmp_path / "run", maps=maps, masks=masks, workers=0, overrides=small)
+    assert load_model(folder).recipe.synthesis.whole_head
+    with pytest.raises(UsageError, match="label maps only"):
+        train("locator", tmp_path / "other", maps=maps, masks=masks, cases=tmp_path, workers=0, overrides=small)
+
+
 def test_training_lowers_the_loss(tmp_path: Path, toy_folders: tuple[Path, Path]) -> None:
     records: list[dict[str, float]] = []
     overrides = {"optimizer.steps": "60", "optimizer.lr": "5e-3"}

@@ -9,12 +9,17 @@ import pytest
 import torch
 
 from dawson.learn.anatomy import Head, LesionMap
-from dawson.learn.synthesis import synthesize
-from dawson.learn.tissues import Anatomy
-from dawson.learn.view import DEEPEST_MM, draw_view
+from dawson.learn.synthesis import WHOLE_SHIFT_MM, synthesize
+from dawson.learn.tissues import Anatomy, anatomy_of_tissue
+from dawson.learn.view import draw_view
 from dawson.recipe import Synthesis
 
 SPACING = 3.0
+
+
+def toy_anatomy(head: Head) -> np.ndarray:
+    """The coarse anatomy of a head."""
+    return anatomy_of_tissue()[head.tissue]
 
 
 @pytest.fixture
@@ -55,17 +60,19 @@ def test_without_a_brain_all_is_seen() -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_whole_heads_lie_in_the_middle_and_are_scaled_by_what_they_hold(
-    toy_head: Head, toy_lesions: list[LesionMap], seed: int
+    toy_head: Head, toy_lesions: list[LesionMap], seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = replace(Synthesis(), whole_head=True, stripped=0.0)
+    for name in ("CUT_BELOW", "CUT_ABOVE", "CUT_ASIDE", "DEFACED"):
+        monkeypatch.setattr(f"dawson.learn.view.{name}", 0.0)
+    settings = replace(Synthesis(), whole_head=True, stripped=0.0, elastic_mm=0.0, rotation_degrees=0.0, scaling=1.0)
     rng = np.random.default_rng(seed)
     sample = synthesize([toy_head], toy_lesions, settings, 48, rng, spacing=SPACING)
     for image in sample.images:
         if image.any():
             assert 0.7 < float((image**2).sum() / image.sum()) < 1.4
     brain = (sample.anatomy > 0).nonzero().float()
-    assert len(brain)
-    assert float((brain.mean(0) - 23.5).abs().max()) * SPACING < 20 + DEEPEST_MM
+    assert len(brain) * SPACING**3 == pytest.approx(int((toy_anatomy(toy_head) > 0).sum()), rel=0.05)  # all of it
+    assert float((brain.mean(0) - 23.5).abs().max()) * SPACING < WHOLE_SHIFT_MM + 5
 
 
 def test_voxels_are_as_large_as_asked(toy_head: Head, toy_lesions: list[LesionMap]) -> None:

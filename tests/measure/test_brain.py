@@ -50,3 +50,16 @@ def test_no_core_no_brain(radius: np.ndarray) -> None:
     nothing = np.zeros(radius.shape, dtype=bool)
     assert not find_brain(radius < 20, nothing, spacing=1.0).any()
     assert not find_brain(nothing, nothing, spacing=1.0).any()
+
+
+def test_in_coarse_voxels_thin_white_matter_still_holds_the_brain_together() -> None:
+    """At 4 mm white matter is one voxel wide in places: nothing may be cut there."""
+    core = np.zeros((30, 30, 30), bool)
+    core[5:25, 15, 15] = core[15, 5:25, 15] = True
+    brain = core.copy()
+    brain[4:26, 4:26, 13:18] = True
+    far = np.zeros_like(core)
+    far[:, :, 27:] = True
+    found = find_brain(brain | far, core, spacing=4.0)
+    assert found[core].all()
+    assert not found[far].any()

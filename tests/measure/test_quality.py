@@ -11,7 +11,7 @@ import pytest
 from dawson.measure import shape
 from dawson.measure.position import find_frame
 from dawson.measure.quality import Found, check_quality, worst
-from dawson.measure.shape import FLAT_MM2, RADIUS_MM
+from dawson.measure.shape import FLAT_MM2, RADIUS_MM, Outline
 from dawson.measure.volumes import measure_volumes
 from dawson.prepare.align import Alignment
 from dawson.study import Check, Grid, Scan, Sequence, Study
@@ -82,7 +82,7 @@ def build(grid, *, sequences=(Sequence.FLAIR, Sequence.T1, Sequence.T2), width=1
         lesions=lesions,
         frame=find_frame(anatomy, grid),
         volumes=measure_volumes(anatomy, NAMES, lesions, grid, parenchyma=BRAIN),
-        agreement=0.96,
+        outline=Outline(0.96, 0.0),
     )
 
 
@@ -276,13 +276,13 @@ def test_an_unusual_brain_volume(millilitres):
     assert fired(replace(found, volumes=replace(found.volumes, brain_ml=millilitres))) == {"brain volume": "warn"}
 
 
-@pytest.mark.parametrize(("agreement", "status"), [(0.8, "warn"), (0.3, "fail")])
-def test_two_networks_that_see_different_brains(agreement, status):
-    assert fired(visit(agreement=agreement)) == {"brain outline": status}
+@pytest.mark.parametrize(("dice", "cut", "status"), [(0.6, 0.0, "warn"), (0.3, 0.0, "fail"), (0.95, 30.0, "fail")])
+def test_two_networks_that_see_different_brains(dice, cut, status):
+    assert fired(visit(outline=Outline(dice, cut))) == {"brain outline": status}
 
 
 def test_where_no_locator_was_needed_nothing_is_said_of_it():
-    assert "brain outline" not in checked(visit(agreement=None))
+    assert "brain outline" not in checked(visit(outline=None))
 
 
 def test_a_load_that_the_model_has_not_learned_from():

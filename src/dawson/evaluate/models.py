@@ -21,6 +21,7 @@ from dawson.evaluate.names import OWN_MASK
 from dawson.evaluate.pairs import OWN_ANATOMY, OWN_PROBABILITY, OWN_SUMMARY, Pair
 from dawson.evaluate.run import Progress, evaluate_pairs
 from dawson.evaluate.settings import Settings
+from dawson.locate import about_locator
 from dawson.network.model import Model, load_model, sha256
 from dawson.read.mask import read_mask
 from dawson.study import Sequence
@@ -189,12 +190,17 @@ def _is_current(folder: Path, files: Mapping[Sequence, Path], network: Model) ->
         summary = json.loads((folder / OWN_SUMMARY).read_text("utf-8"))
         made_from = {name: scan["sha256"] for name, scan in summary["inputs"].items()}
         told_model = {field: summary["model"].get(field) for field in ("name", "version", "sha256")}
+        locator, calibration = summary["model"].get("locator"), summary["model"].get("calibration")
         rule, version = summary["rule"], summary["versions"]["dawson"]
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
     wanted: dict[str, Any] = {field: network.summary[field] for field in told_model}
     same_rule = all(rule.get(field) == network.summary[field] for field in RULE)
     if not (told_model == wanted and same_rule and version == dawson_version()):
+        return False
+    if calibration != {name: list(pair) for name, pair in network.calibration.items()}:
+        return False
+    if locator != (about_locator() if network.recipe.volume is None else None):
         return False
     if not all((folder / name).is_file() for name in (OWN_MASK, OWN_PROBABILITY, OWN_ANATOMY)):
         return False

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from dawson.errors import ModelError, UsageError
 from dawson.learn.schedule import Growth
 from dawson.network.model import CARD, SAFETENSORS, load_model, sha256
-from dawson.recipe import Recipe
+from dawson.recipe import Measure, Recipe
 
 
 @dataclass
@@ -113,22 +113,20 @@ def check_start(model: Path, recipe: Recipe) -> dict[str, Any]:
     return {"name": source.card["name"], "sha256": source.card["sha256"][SAFETENSORS]}
 
 
-def keep_rule(model: Path, recipe: Recipe, overrides: Mapping[str, str] | None) -> Recipe:
-    """The recipe with the rule of the model that the run goes on from, unless ``overrides`` name a ``measure`` field.
+def keep_rule(
+    model: Path, recipe: Recipe, overrides: Mapping[str, str] | None
+) -> tuple[Recipe, dict[str, tuple[float, float]]]:
+    """The recipe with the rule of the model that the run goes on from, and that model's calibration.
 
-    A rule belongs to the probabilities of a network. A few hundred steps more hardly change those; another rule would,
-    and with it what calibrates them by the sequences that were given.
+    A rule belongs to the probabilities of a network, and a few hundred steps more hardly change those. Fields of
+    ``measure`` that ``overrides`` name are the user's; where threshold or least peak are, nothing is calibrated, since
+    the calibration fits the model's own.
     """
-    if any(name.startswith("measure.") for name in overrides or {}):
-        return recipe
-    return replace(recipe, measure=load_model(model).recipe.measure)
-
-
-def heritage(model: Path, recipe: Recipe) -> dict[str, Any]:
-    """What a card says of the model that the run went on from; its calibration too, where its rule was kept."""
     source = load_model(model)
-    kept = {"calibration": dict(source.calibration)} if source.recipe.measure == recipe.measure else {}
-    return {"from": check_start(model, recipe), **kept}
+    own = {f.name for f in fields(Measure) if f"measure.{f.name}" in (overrides or {})}
+    kept = {f.name: getattr(source.recipe.measure, f.name) for f in fields(Measure) if f.name not in own}
+    calibration = {} if own & {"threshold", "peak"} else dict(source.calibration)
+    return replace(recipe, measure=replace(recipe.measure, **kept)), calibration
 
 
 def start_from(model: Path, network: nn.Module) -> None:

@@ -60,6 +60,11 @@ def gather(origin: Origin, recipe: Recipe, out: Path, *, helper: Path | None, te
         raise UsageError("--maps and --masks belong together", remedy="give both or neither")
     if origin.cases is None and origin.maps is None:
         raise UsageError("there is nothing to learn from", remedy=NOTHING)
+    if origin.cases is not None and recipe.synthesis.whole_head:
+        raise UsageError(
+            "a recipe of whole heads learns from label maps only",
+            remedy="leave --cases out, or give a recipe whose synthesis.whole_head is off",
+        )
     if origin.maps is not None and recipe.volume is not None:
         raise UsageError(
             "a recipe of whole volumes learns from cases only",

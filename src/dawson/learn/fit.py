@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader
 
 from dawson.errors import DawsonError, UsageError
 from dawson.learn import checkpoint
-from dawson.learn.checkpoint import State, check_start, heritage, keep_rule
+from dawson.learn.checkpoint import State, check_start, keep_rule
 from dawson.learn.data import Data, Origin, gather
 from dawson.learn.export import export
 from dawson.learn.finish import finish
@@ -80,8 +80,9 @@ def train(
     tell = progress or (lambda _: None)
     with join_team(device, settings.optimizer.batch) as team:
         origins = None if start is None else check_start(start, settings)
+        calibration: dict[str, tuple[float, float]] = {}
         if start is not None:
-            settings = keep_rule(start, settings, overrides)
+            settings, calibration = keep_rule(start, settings, overrides)
         if team.leads:
             open_run(out, settings, overrides, resume=resume, start=origins)
             data = gather(origin, settings, out, helper=start, tell=tell)
@@ -100,7 +101,7 @@ def train(
                     (out / RESULT).unlink(missing_ok=True)  # what it says is about to be no longer true
                 _fit(network, average, optimizer, state, data, settings, team, out, log, end=end, workers=workers)
         if team.leads:
-            model = _export(network, average, settings, out, data, state, start)
+            model = _export(network, average, settings, out, data, state, origins, calibration)
             if state.step == settings.optimizer.steps or _stands_still(state, settings):
                 finish(out, model, data, settings, state, test=test, tell=tell)
         team.wait()
@@ -268,13 +269,16 @@ def _export(
     out: Path,
     data: Data,
     state: State,
-    start: Path | None,
+    start: dict[str, Any] | None,
+    calibration: Mapping[str, tuple[float, float]],
 ) -> Path:
     """The best weights, or where nothing was validated the last ones, as a model."""
     weights = average if settings.optimizer.averaging else network.state_dict()
     facts: dict[str, Any] = {"steps": state.step, "data": data.facts, "rates": rates_of(out)}
     if start is not None:
-        facts |= heritage(start, settings)
+        facts["from"] = start
+    if calibration:
+        facts["calibration"] = dict(calibration)
     if state.growth.best_epoch >= 0 and (out / BEST).exists():
         weights = checkpoint.load_weights(out / BEST)
         facts["validation"] = {"epoch": state.growth.best_epoch, "dice": state.growth.best, "grid": "the recipe's"}

@@ -28,7 +28,7 @@ from dawson.learn.cases import Case
 from dawson.learn.check import CaseFacts
 from dawson.learn.loss import UNSURE
 from dawson.learn.split_table import Volume
-from dawson.locate import load_locator
+from dawson.locate import about_locator, load_locator
 from dawson.network.engine import argmax_anatomy, load_engine, run_windows
 from dawson.network.model import Model, load_model
 from dawson.prepare.align import align
@@ -141,14 +141,14 @@ class _Finder:
     """The locator, and a model that finds the coarse anatomy, started when first needed."""
 
     def __init__(self, model: Model) -> None:
-        self.model, self.locator = model, load_locator()
+        self.model, self.locator = model, about_locator()
         self.infer: Callable[..., Any] | None = None
 
     def arrays(self, unit: Unit, facts: CaseFacts) -> _Fresh:
         study = Study({s: read_scan(unit.case.scans[s], s) for s in unit.sequences})
         if self.infer is None:
             self.infer = load_engine(self.model.onnx)
-        inputs = prepare_study(study, self.model.recipe.prepare, self.locator, begin=lambda _: None)
+        inputs = prepare_study(study, self.model.recipe.prepare, load_locator(), begin=lambda _: None)
         scores = run_windows(
             self.infer,
             inputs.images,
@@ -244,7 +244,7 @@ def _key(unit: Unit, facts: CaseFacts, recipe: Recipe, finder: _Finder | None) -
         "mask lies on": facts.sha256[unit.case.scans[facts.reference]],
         "volume": None if recipe.volume is None else asdict(recipe.volume),
         "network": None if finder is None else finder.model.card["sha256"],
-        "locator": None if finder is None else finder.locator.model.card["sha256"],
+        "locator": None if finder is None else finder.locator["sha256"],
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
 

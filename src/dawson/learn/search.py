@@ -133,7 +133,7 @@ def search(
         if tell is not None:
             tell(name, state, known)
 
-    _check_points(tasks, points, recipe)
+    _check_points(tasks, points, recipe, start)
     todo = [task for task in tasks if result_of(task.folder) is None]
     look()
     try:
@@ -147,13 +147,18 @@ def search(
     return Search(out, axes, rows, tuple(made.notes))
 
 
-def _check_points(tasks: Sequence[Task], points: Sequence[Point], recipe: str | Path) -> None:
+def _check_points(tasks: Sequence[Task], points: Sequence[Point], recipe: str | Path, start: Path | None) -> None:
     """Refuse a folder whose run of that name used another recipe: its figures belong to other values."""
     for task, point in zip(tasks, points, strict=True):
         stored = task.folder / RECIPE
         if not stored.exists():
             continue
-        wanted = json.loads(json.dumps(recipe_to_dict(load_recipe(recipe, point.overrides))))
+        settings = load_recipe(recipe, point.overrides)
+        if start is not None:
+            from dawson.learn.checkpoint import keep_rule  # noqa: PLC0415 (torch takes a second)
+
+            settings, _ = keep_rule(start, settings, point.overrides)
+        wanted = json.loads(json.dumps(recipe_to_dict(settings)))
         if json.loads(stored.read_text("utf-8")).get("recipe") != wanted:
             raise UsageError("holds a run of another recipe", file=task.folder, remedy="search into another folder")
 

@@ -16,7 +16,7 @@ from dawson.measure.alignment import check_alignment
 from dawson.measure.anatomy import VENTRICLES, WHITE_MATTER, chosen
 from dawson.measure.intensities import View, check_contrast, check_intensities, check_noise
 from dawson.measure.position import Frame
-from dawson.measure.shape import check_brain_volume, check_field_of_view, check_halves, check_outline
+from dawson.measure.shape import Outline, check_brain_volume, check_field_of_view, check_halves, check_outline
 from dawson.prepare.align import Alignment
 from dawson.prepare.grid import bounding_box, resample
 from dawson.prepare.intensity import from_zero
@@ -35,8 +35,8 @@ class Found:
     """What a network made of a visit, on the grid of the reference: what the checks look at.
 
     ``anatomy`` (i, j, k) are labels that ``names`` explains, ``parenchyma`` the names that are brain, ``lesions``
-    (i, j, k) the lesions; ``frame`` and ``volumes`` are None where the model knows no anatomy. ``agreement`` is the Dice
-    of the brain as the locator and as the model found it, None where no locator was needed.
+    (i, j, k) the lesions; ``frame`` and ``volumes`` are None where the model knows no anatomy, ``outline`` where it
+    needed no locator.
     """
 
     study: Study
@@ -48,7 +48,7 @@ class Found:
     lesions: Mask
     frame: Frame | None
     volumes: Volumes | None
-    agreement: float | None
+    outline: Outline | None
 
 
 def check_quality(found: Found, *, load_ml: float, card: Mapping[str, Any]) -> tuple[Check, ...]:
@@ -75,7 +75,7 @@ def check_quality(found: Found, *, load_ml: float, card: Mapping[str, Any]) -> t
         check_contrast(views),
         check_halves(brain, grid, found.frame),
         check_brain_volume(found.volumes.brain_ml),
-        *(() if found.agreement is None else (check_outline(found.agreement),)),
+        *(() if found.outline is None else (check_outline(found.outline),)),
         load,
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from dawson.measure.position import Frame
@@ -14,7 +16,8 @@ STEM_MM2 = 1200.0  # of brain-stem at the lower end of any scan: that is where i
 
 LEAST_HALVES = 0.85  # the smaller half of a brain by the larger
 LEAST_WIDTH = 0.6  # width by length; narrower than any skull, so that a side must be missing
-LIKE_BRAINS, UNLIKE_BRAINS = 0.85, 0.7  # Dice of the locator's brain and the model's: below, a warning; a failure
+LIKE_BRAINS, UNLIKE_BRAINS = 0.7, 0.5  # Dice of the locator's coarse brain and the model's: below, warn; fail
+CUT_CM2 = 10.0  # of brain at a side of the box that the locator drew
 USUAL_BRAIN_ML = (800.0, 1800.0)  # parenchyma of adults with room to spare
 
 ENDS = {"R": "right", "L": "left", "A": "front", "P": "back", "S": "upper", "I": "lower"}
@@ -95,16 +98,33 @@ def check_brain_volume(brain_ml: float) -> Check:
     return Check("brain volume", "warn", words, figures)
 
 
-def check_outline(agreement: float) -> Check:
-    """Whether locator and model, two networks, took the same for brain: ``agreement`` is their Dice.
+@dataclass(frozen=True)
+class Outline:
+    """The brain as locator and model found it: the Dice of both, and how much the model's is cut off by the locator's.
 
-    A scan that is scaled and framed by something else than the brain shows the model what it has never seen.
+    ``cut_cm2`` is the area of brain at a side of the box that the model was shown, where the head goes on.
     """
-    figures: dict[str, float | str | None] = {"dice": round(agreement, 3)}
-    if agreement >= LIKE_BRAINS:
-        words = f"Two networks agree on where the brain is (Dice {agreement:.2f})."
-        return Check("brain outline", "pass", words, figures)
-    words = f"Two networks disagree on where the brain is (Dice {agreement:.2f}): "
-    if agreement >= UNLIKE_BRAINS:
-        return Check("brain outline", "warn", words + "look whether the anatomy is right.", figures)
-    return Check("brain outline", "fail", words + "neither lesions nor volumes must be used.", figures)
+
+    dice: float
+    cut_cm2: float
+
+
+def check_outline(outline: Outline) -> Check:
+    """Whether locator and model, two networks, took the same for brain.
+
+    A scan that is scaled and framed by something else than the brain shows the model what it has never seen, or only
+    a part of the brain.
+    """
+    figures: dict[str, float | str | None] = {"dice": round(outline.dice, 3), "cut_cm2": round(outline.cut_cm2, 2)}
+    disagree = f"Two networks disagree on where the brain is (Dice {outline.dice:.2f}): "
+    never = "neither lesions nor volumes must be used."
+    if outline.cut_cm2 > CUT_CM2:
+        words = f"The brain goes on where nobody looked ({outline.cut_cm2:.0f} cm² of it at one side): {never}"
+        return Check("brain outline", "fail", words, figures)
+    if outline.dice < UNLIKE_BRAINS:
+        return Check("brain outline", "fail", disagree + never, figures)
+    if outline.dice < LIKE_BRAINS:
+        return Check("brain outline", "warn", disagree + "look whether the anatomy is right.", figures)
+    return Check(
+        "brain outline", "pass", f"Two networks agree on where the brain is (Dice {outline.dice:.2f}).", figures
+    )

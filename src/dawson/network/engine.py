@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -51,10 +52,12 @@ def load_engine(file: Path) -> Infer:
     except RuntimeError as error:
         raise ModelError("cannot be run by OpenVINO", file=file, remedy="install or train the model again") from error
     request = compiled.create_infer_request()
+    one_at_a_time = threading.Lock()
 
     def infer(images: Volume) -> Volume:
-        request.infer({0: images[None]})
-        return np.array(request.get_output_tensor(0).data[0])
+        with one_at_a_time:
+            request.infer({0: images[None]})
+            return np.array(request.get_output_tensor(0).data[0])
 
     return infer
 

@@ -33,8 +33,8 @@ def from_zero(voxels: Volume) -> tuple[Volume, str | None]:
 def rough_scale(voxels: Volume) -> float:
     """A scale for a scan whose brain is not known yet: its contraharmonic mean, Σx² / Σx.
 
-    Air counts next to nothing, however much of it there is, and no threshold has to tell it from tissue. What is very
-    bright is cut off at the 99.5th percentile of what is positive. 1 for an image of zeros.
+    Tissue counts by its brightness, so the noise of air counts little, and no threshold has to tell them apart. What is
+    very bright is cut off at the 99.5th percentile of what is positive. 1 for an image of zeros.
     """
     positive = voxels[voxels > 0]
     if positive.size == 0:
@@ -44,8 +44,13 @@ def rough_scale(voxels: Volume) -> float:
 
 
 def brain_median(voxels: Volume, parenchyma: Mask) -> float:
-    """Median intensity of the parenchyma; robust to lesion load and to what lies outside the brain."""
-    return float(np.median(voxels[parenchyma]))
+    """Median intensity of the parenchyma; robust to lesion load and to what lies outside the brain.
+
+    Zeros are no tissue but what a tool or a field of view has cut away. 0 where nothing else is there.
+    """
+    shown = voxels[parenchyma]
+    shown = shown[shown > 0]
+    return float(np.median(shown)) if shown.size else 0.0
 
 
 def normalise(voxels: Volume, scale: float) -> Volume:

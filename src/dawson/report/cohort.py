@@ -222,7 +222,9 @@ def _repeated(visits: Sequence[Visit]) -> list[str]:
 def _model(summary: Mapping[str, Any]) -> str:
     model = summary["model"]
     version = "" if model["version"] is None else f" {model['version']}"
-    return f"{model['name']}{version} [{_short(model['sha256']) or 'unknown'}]"
+    locator = model.get("locator")
+    beside = f" with {locator['name']} {locator['version']} [{_short(locator['sha256'])}]" if locator else ""
+    return f"{model['name']}{version} [{_short(model['sha256']) or 'unknown'}]{beside}"
 
 
 def _rule(summary: Mapping[str, Any]) -> str:
