@@ -14,6 +14,7 @@ import pytest
 
 import dawson
 from dawson.demo import demo_study_files
+from dawson.locate import Locator, locate
 from dawson.measure.calibration import calibrate
 from dawson.network.model import LOCATOR, load_model, shipped_or_folder
 from dawson.prepare.grid import canonical_grid, reorient
@@ -124,6 +125,28 @@ def test_a_scale_that_was_missed_by_far_is_mended_by_a_second_look(
     monkeypatch.setattr("dawson.inputs.brain_median", lambda *a: next(first, 1.0) * brain_median(*a))
     mended = dawson.segment(dawson.read_study(flair=files["flair"]))
     assert mended.load_ml == pytest.approx(of_flair.load_ml, rel=0.05)
+
+
+@pytest.mark.parametrize("found", ["nothing", "half", "elsewhere"])
+def test_where_the_locator_fails_the_model_searches_the_head_itself(
+    files: dict[str, Path], of_flair: dawson.Segmentation, monkeypatch: pytest.MonkeyPatch, found: str
+) -> None:
+    def fail(locator: Locator, images: np.ndarray, grid: dawson.Grid) -> np.ndarray:
+        brain = locate(locator, images, grid)
+        if found == "half":
+            brain[:, brain.shape[1] // 2 :] = False
+        elif found == "elsewhere":
+            brain[:] = False
+            brain[:90, :90, :90] = True
+        else:
+            brain[:] = False
+        return brain
+
+    monkeypatch.setattr("dawson.pipeline.locate", fail)
+    result = dawson.segment(dawson.read_study(flair=files["flair"]))
+    assert "search the whole head" in result.seconds
+    assert dice(result.lesions, of_flair.lesions) > 0.9
+    assert not any(check.status == "fail" for check in result.quality)
 
 
 def test_a_network_that_finds_brains_is_no_model_of_lesions(files: dict[str, Path]) -> None:

@@ -33,10 +33,10 @@ class Inputs:
     """A visit as the network sees it.
 
     ``images`` (3, i, j, k) on ``grid``, a box around the brain: FLAIR, T1, T2, 1 being the median of the
-    parenchyma, zero where a sequence is absent; ``parenchyma`` (i, j, k) is the brain as the locator
-    found it; ``used`` are the sequences that the images hold. ``raw`` (3, i, j, k) are the images before they were
-    scaled by ``scales`` and cut off at the ceiling; ``within`` tells of every axis whether the head goes on below and
-    above the box.
+    parenchyma, zero where a sequence is absent; ``parenchyma`` (i, j, k) is the brain that they were scaled and cut by;
+    ``used`` are the sequences that the images hold. ``raw`` (3, i, j, k) are the images before they were scaled by
+    ``scales`` and cut off at the ceiling; ``within`` tells of every axis whether the head goes on below and above the
+    box.
     """
 
     images: Volume
@@ -50,15 +50,35 @@ class Inputs:
     within: tuple[tuple[bool, bool], ...]
 
 
-def prepare_study(study: Study, prepare: Prepare, locator: Locator, *, begin: Callable[[str], None]) -> Inputs:
-    """Prepare a visit for a network that sees windows; ``begin`` is told of each step.
+@dataclass(frozen=True, eq=False)
+class Head:
+    """All scans of a visit on one lattice, before anything is known of the brain.
+
+    ``images`` (3, i, j, k) on ``grid``: FLAIR, T1, T2, zero where a sequence is absent or does not reach, which
+    ``covered`` (3, i, j, k) tells.
+    """
+
+    images: Volume
+    covered: Mask
+    grid: Grid
+    alignment: dict[Sequence, Alignment]
+    warnings: tuple[str, ...]
+
+
+def prepare_study(study: Study, prepare: Prepare, locator: Locator) -> Inputs:
+    """Prepare a visit for a network that sees windows.
 
     Raises :class:`InputError` where no brain can be found.
     """
+    head = lay_out(study, prepare, begin=lambda _: None)
+    return frame(study, head, locate(locator, head.images, head.grid))
+
+
+def lay_out(study: Study, prepare: Prepare, *, begin: Callable[[str], None]) -> Head:
+    """Align the scans and bring them onto one lattice; ``begin`` is told of each step."""
     reference = study.reference
     begin("align")
     aligned = {s: align(study.scans[s], reference) for s in study.sequences[1:]}
-
     begin("prepare")
     grid = working_grid(
         reference.grid,
@@ -69,25 +89,30 @@ def prepare_study(study: Study, prepare: Prepare, locator: Locator, *, begin: Ca
     warnings = list(study.warnings)
     images, covered = _on_grid(study, aligned, grid, warnings)
     warnings += [f"{s.value}: {text}" for s, a in aligned.items() for text in a.warnings]
+    return Head(images, covered, grid, aligned, tuple(warnings))
 
-    begin("find the brain")
-    parenchyma = locate(locator, images, grid)
-    check_brain(study, parenchyma, grid)
 
-    box = bounding_box(parenchyma, margin=round(BRAIN_MARGIN_MM / grid.spacing[0]))
-    scaled, scales = _scaled(study, images, covered, parenchyma, box, warnings)
-    within = tuple((side.start > 0, side.stop < length) for side, length in zip(box, grid.shape, strict=True))
-    affine = grid.affine.copy()
-    affine[:3, 3] = grid.to_world(np.array([s.start for s in box], dtype=np.float64))
+def frame(study: Study, head: Head, parenchyma: Mask) -> Inputs:
+    """Scale and cut a visit by where the brain's parenchyma (i, j, k) lies in its head.
+
+    Raises :class:`InputError` where that is no brain, or no sequence shows it.
+    """
+    check_brain(study, parenchyma, head.grid)
+    box = bounding_box(parenchyma, margin=round(BRAIN_MARGIN_MM / head.grid.spacing[0]))
+    warnings = list(head.warnings)
+    scaled, scales = _scaled(study, head.images, head.covered, parenchyma, box, warnings)
+    within = tuple((side.start > 0, side.stop < length) for side, length in zip(box, head.grid.shape, strict=True))
+    affine = head.grid.affine.copy()
+    affine[:3, 3] = head.grid.to_world(np.array([s.start for s in box], dtype=np.float64))
     _, i, j, k = scaled.shape
     return Inputs(
         scaled,
         Grid((i, j, k), affine),
         parenchyma[box],
         tuple(scales),
-        aligned,
+        head.alignment,
         tuple(warnings),
-        images[(slice(None), *box)],
+        head.images[(slice(None), *box)],
         scales,
         within,
     )

@@ -3,8 +3,9 @@
     read → align → prepare → find the brain → segment → bring back → measure → check → write
 
 A small network, the locator, finds the brain; the model sees that brain scaled by its median, which neither scalp nor
-lesion load can move. Where the brain as the model finds it has quite another median, it looks again, scaled by that. A
-model whose recipe has a table ``[volume]``, as the paper's, sees one scan by itself, whole, and needs no locator.
+lesion load can move. Where the brain as the model finds it has quite another median, it looks again, scaled by that;
+where it lies elsewhere, the model searches the whole head itself. A model whose recipe has a table ``[volume]``, as the
+paper's, sees one scan by itself, whole, and needs no locator.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
-from dawson.errors import ModelError
-from dawson.inputs import Inputs, check_brain, cut_off_cm2, prepare_study, rescaled
-from dawson.locate import about_locator, among, load_locator, one_brain
+from dawson.errors import InputError, ModelError
+from dawson.inputs import Head, Inputs, check_brain, cut_off_cm2, frame, lay_out, rescaled
+from dawson.locate import about_locator, among, load_locator, locate, one_brain
 from dawson.measure.anatomy import knows_anatomy
 from dawson.measure.calibration import calibrate
 from dawson.measure.display import show
@@ -33,12 +34,14 @@ from dawson.network.engine import Infer, argmax_anatomy, load_engine, precision,
 from dawson.network.model import Model, load_model
 from dawson.prepare.align import Alignment
 from dawson.prepare.grid import resample
+from dawson.prepare.intensity import brain_median, normalise, rough_scale
 from dawson.prepare.volume import prepare_volume
 from dawson.recipe import Volume as VolumeSettings
 from dawson.study import Labels, Mask, Segmentation, Sequence, Study, Volume
 
 NEAR_ENOUGH = 1.05
 """Factor by which the brain's median, as the model found it, may miss 1; beyond it the model looks again."""
+GUESS = 0.7  # of a head's rough scale, which bright fat raises: about the brain's median
 WEAK_DICE = 0.3  # on validation scans; below it, what was not found says nothing
 
 Progress = Callable[[str], None]
@@ -131,30 +134,62 @@ def segment(study: Study, *, model: Path | str | None = None, progress: Progress
 
 def _in_windows(study: Study, network: Model, infer: Infer, begin: Progress) -> _Found:
     """All scans of the visit together, window by window around the brain."""
-    inputs = prepare_study(study, network.recipe.prepare, load_locator(), begin=begin)
+    head = lay_out(study, network.recipe.prepare, begin=begin)
+    begin("find the brain")
+    brain = locate(load_locator(), head.images, head.grid)
     begin("segment")
-    scores, anatomy, brain = _look(network, infer, inputs.images, inputs)
-    again, change = rescaled(inputs, brain)
-    if change > NEAR_ENOUGH:
-        scores, anatomy, brain = _look(network, infer, again, inputs)
+    seen: _Seen | InputError = _look(study, head, brain, network, infer)
+    if isinstance(seen, InputError) or seen.outline.doubtful:
+        begin("search the whole head")
+        other = _look(study, head, _search(network, infer, head, brain), network, infer)
+        seen = _better(seen, other)
+    if isinstance(seen, InputError):
+        raise seen
     begin("bring back")
-    unusual = check_brain(study, brain, inputs.grid)
-    both = 2 * np.count_nonzero(brain & inputs.parenchyma)
-    agreement = both / (np.count_nonzero(brain) + np.count_nonzero(inputs.parenchyma))
     target = study.reference.grid
-    probability = resample(scores[0] * (anatomy > 0), inputs.grid, target, interpolation="linear")
+    probability = resample(seen.scores[0] * (seen.anatomy > 0), seen.inputs.grid, target, interpolation="linear")
     return _Found(
         np.clip(probability, 0.0, 1.0),
-        resample(anatomy, inputs.grid, target, interpolation="nearest"),
-        inputs.used,
-        inputs.alignment,
-        [*inputs.warnings, *unusual],
-        Outline(agreement, cut_off_cm2(inputs, brain)),
+        resample(seen.anatomy, seen.inputs.grid, target, interpolation="nearest"),
+        seen.inputs.used,
+        seen.inputs.alignment,
+        [*seen.inputs.warnings, *seen.warnings],
+        seen.outline,
         about_locator(),
     )
 
 
-def _look(network: Model, infer: Infer, images: Volume, inputs: Inputs) -> tuple[Volume, Labels, Mask]:
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """Scores (1 + classes, i, j, k) and anatomy (i, j, k) that the model found in its inputs."""
+
+    inputs: Inputs
+    scores: Volume
+    anatomy: Labels
+    outline: Outline
+    warnings: list[str]
+
+
+def _look(study: Study, head: Head, brain: Mask, network: Model, infer: Infer) -> _Seen | InputError:
+    """What the model finds where ``brain`` (i, j, k) lies in the head, or why there is nothing to find.
+
+    Where the brain as it finds it has quite another median, it looks again, scaled by that.
+    """
+    try:
+        inputs = frame(study, head, brain)
+        scores, anatomy, found = _run(network, infer, inputs.images, inputs)
+        again, change = rescaled(inputs, found)
+        if change > NEAR_ENOUGH:
+            scores, anatomy, found = _run(network, infer, again, inputs)
+        warnings = check_brain(study, found, inputs.grid)
+    except InputError as error:
+        return error
+    both = 2 * np.count_nonzero(found & inputs.parenchyma)
+    dice = both / (np.count_nonzero(found) + np.count_nonzero(inputs.parenchyma))
+    return _Seen(inputs, scores, anatomy, Outline(dice, cut_off_cm2(inputs, found)), warnings)
+
+
+def _run(network: Model, infer: Infer, images: Volume, inputs: Inputs) -> tuple[Volume, Labels, Mask]:
     """Scores (1 + classes, i, j, k), anatomy and brain (i, j, k) of images (3, i, j, k)."""
     scores = run_windows(
         infer,
@@ -166,6 +201,25 @@ def _look(network: Model, infer: Infer, images: Volume, inputs: Inputs) -> tuple
     )
     anatomy = one_brain(argmax_anatomy(scores), network, inputs.grid.spacing[0])
     return scores, anatomy, among(anatomy, network.card["parenchyma"], network)
+
+
+def _search(network: Model, infer: Infer, head: Head, guess: Mask) -> Mask:
+    """The brain (i, j, k) as the model itself finds it in the whole head, scaled by a guess.
+
+    Several times slower than the locator, and another opinion where that one's cannot be trusted.
+    """
+    scales = [brain_median(image, guess) or GUESS * rough_scale(image) for image in head.images]
+    images = np.stack([normalise(image, scale) for image, scale in zip(head.images, scales, strict=True)])
+    outputs = 1 + len(network.anatomy_names)
+    scores = run_windows(infer, images, window=network.recipe.prepare.window, overlap=0.0, outputs=outputs)
+    return among(one_brain(argmax_anatomy(scores), network, head.grid.spacing[0]), network.card["parenchyma"], network)
+
+
+def _better(one: _Seen | InputError, other: _Seen | InputError) -> _Seen | InputError:
+    """Of two ways to see a brain, the one that agrees better with where it was looked for."""
+    if isinstance(one, InputError) or isinstance(other, InputError):
+        return other if isinstance(one, InputError) else one
+    return max((one, other), key=lambda seen: (not seen.outline.doubtful, seen.outline.dice))
 
 
 def _in_one_volume(study: Study, settings: VolumeSettings, infer: Infer, begin: Progress) -> _Found:

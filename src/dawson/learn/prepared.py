@@ -148,7 +148,7 @@ class _Finder:
         study = Study({s: read_scan(unit.case.scans[s], s) for s in unit.sequences})
         if self.infer is None:
             self.infer = load_engine(self.model.onnx)
-        inputs = prepare_study(study, self.model.recipe.prepare, load_locator(), begin=lambda _: None)
+        inputs = prepare_study(study, self.model.recipe.prepare, load_locator())
         scores = run_windows(
             self.infer,
             inputs.images,
