@@ -15,7 +15,8 @@ from dawson.network.model import SHIPPED, load_model, shipped_or_folder
 from dawson.prepare.grid import resample, working_grid
 from dawson.study import Grid
 
-UNUSUAL = 0.9
+COARSELY = 0.75  # what a brain at 4 mm has with one at 1 mm, whose sulci it fills
+ALIKE = 0.9
 
 
 def dice(one: np.ndarray, two: np.ndarray) -> float:
@@ -36,13 +37,22 @@ def brain(head: tuple[np.ndarray, Grid]) -> np.ndarray:
     return locate(load_locator(), images, grid)
 
 
+@pytest.fixture(scope="module")
+def fine(head: tuple[np.ndarray, Grid]) -> np.ndarray:
+    """The brain as the model finds it at 1 mm."""
+    files = {s.value: file for s, file in demo_study_files().items()}
+    result = dawson.segment(dawson.read_study(**files))
+    names = load_locator().model.card["parenchyma"]
+    mask = np.isin(result.anatomy, [value for value, name in result.anatomy_names.items() if name in names])
+    return resample(mask, result.grid, head[1], interpolation="nearest")
+
+
 @pytest.mark.parametrize("channel", range(3))
-def test_one_sequence_is_enough(head: tuple[np.ndarray, Grid], brain: np.ndarray, channel: int) -> None:
+def test_one_sequence_is_enough(head: tuple[np.ndarray, Grid], fine: np.ndarray, channel: int) -> None:
     images, grid = head
     alone = np.zeros_like(images)
     alone[channel] = images[channel]
-    assert brain.sum() / 1e6 == pytest.approx(1.3, abs=0.4)  # litres
-    assert dice(locate(load_locator(), alone, grid), brain) > UNUSUAL
+    assert dice(locate(load_locator(), alone, grid), fine) > COARSELY
 
 
 @pytest.mark.parametrize("gain", [0.01, 500.0])
@@ -56,7 +66,7 @@ def test_a_neck_that_outshines_the_brain_is_no_brain(head: tuple[np.ndarray, Gri
     low = int(np.flatnonzero(brain.any(axis=(0, 1)))[0])
     bright = images.copy()
     bright[:, :, :, : low + 10] *= 3
-    assert dice(locate(load_locator(), bright, grid), brain) > UNUSUAL
+    assert dice(locate(load_locator(), bright, grid), brain) > ALIKE
 
 
 def test_a_head_cut_below_and_above_keeps_its_brain(head: tuple[np.ndarray, Grid], brain: np.ndarray) -> None:
@@ -67,15 +77,8 @@ def test_a_head_cut_below_and_above_keeps_its_brain(head: tuple[np.ndarray, Grid
     less[..., : cut.start] = 0
     less[..., cut.stop :] = 0
     found = locate(load_locator(), less, grid)
-    assert dice(found[..., cut], brain[..., cut]) > UNUSUAL
+    assert dice(found[..., cut], brain[..., cut]) > ALIKE
     assert not found[..., : cut.start - 3].any()
-
-
-def test_nothing_is_found_in_nothing(head: tuple[np.ndarray, Grid]) -> None:
-    images, grid = head
-    assert not locate(load_locator(), np.zeros_like(images), grid).any()
-    noise = np.abs(np.random.default_rng(0).normal(0, 5, images.shape)).astype(np.float32)
-    assert locate(load_locator(), noise, grid).sum() < 5e5  # mm³: less than any brain
 
 
 def test_it_knows_the_anatomy_of_the_models() -> None:
@@ -89,14 +92,11 @@ def test_it_knows_the_anatomy_of_the_models() -> None:
 @pytest.mark.parametrize("case", ["tabriz-104252", "tabriz-105074"])
 @pytest.mark.parametrize("sequence", ["FLAIR", "T1"])
 def test_real_brains_are_found(shared_data: Path, case: str, sequence: str) -> None:
-    """Against masks by another tool, which draw the surface fluid as brain too."""
+    """By locator and model together, on slices of 6.5 and 8 mm, where the locator alone can be far off."""
     folder = shared_data / "labelled" / case
-    study = dawson.read_study(**{sequence.lower(): folder / f"{sequence}.nii.gz"})
-    scan = study.reference
-    grid = working_grid(scan.grid, spacing=1.0)
-    images = np.zeros((3, *grid.shape), np.float32)
-    images[list(dawson.Sequence).index(scan.sequence)] = resample(scan.voxels, scan.grid, grid, interpolation="linear")
+    result = dawson.segment(dawson.read_study(**{sequence.lower(): folder / f"{sequence}.nii.gz"}))
     drawn = nib.load(folder / "brain.nii.gz")
-    mask = np.asarray(drawn.dataobj) > 0
-    truth = resample(mask, Grid(mask.shape, drawn.affine), grid, interpolation="nearest")
-    assert dice(locate(load_locator(), images, grid), truth) > 0.8
+    mask = np.asarray(drawn.dataobj) > 0  # by another tool; it holds the surface fluid too
+    truth = resample(mask, Grid(mask.shape, drawn.affine), result.grid, interpolation="nearest")
+    assert dice(result.anatomy > 0, truth) > 0.85
+    assert next(check.status for check in result.quality if check.name == "brain outline") == "pass"
