@@ -5,8 +5,8 @@
 
 Synthetic heads from label maps that training did not see (whole, cut, defaced, stripped, one to three sequences, as
 the recipe draws them), and the labelled real scans, one sequence at a time: those with skull against the brain mask of
-their data set, which holds the surface fluid too, those without against what is not zero. *Scale* is the median of
-the image in the brain as found, relative to that in the true one: 1 is perfect, and it is what normalises scans.
+their data set, which leaves out much of the lower brain, those without against what is not zero. *Scale* is the median
+of the image in the brain as found, relative to that in the true one: 1 is perfect, and it is what normalises scans.
 ``--ship VERSION`` puts the model into the package as the locator, the figures in its card.
 """
 

@@ -35,13 +35,18 @@ def load_locator() -> Locator:
 
 @cache
 def _load(_: str) -> Locator:
-    model = load_model(shipped_or_folder(LOCATOR))
-    return Locator(model, load_engine(model.onnx))
+    return Locator(_shipped(), load_engine(_shipped().onnx))
+
+
+@cache
+def _shipped() -> Model:
+    """The locator's folder, read and its hash checked once a process."""
+    return load_model(shipped_or_folder(LOCATOR))
 
 
 def about_locator() -> dict[str, object]:
     """What results say of the locator, which has a part in them."""
-    card = load_model(shipped_or_folder(LOCATOR)).card
+    card = _shipped().card
     return {"name": card["name"], "version": card["version"], "sha256": card["sha256"][ONNX]}
 
 
