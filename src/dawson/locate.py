@@ -59,14 +59,25 @@ def locate(locator: Locator, images: Volume, grid: Grid) -> Mask:
     step = max(round(prepare.spacing_mm / grid.spacing[0]), 1)
     coarse = np.stack([block_means(image, np.full(3, step)) for image in images])
     coarse = np.stack([normalise(image, rough_scale(image)) for image in coarse])
-    outputs = 1 + len(locator.model.anatomy_names)
-    scores = run_windows(locator.infer, coarse, window=prepare.window, overlap=prepare.overlap, outputs=outputs)
-    anatomy = one_brain(argmax_anatomy(scores), locator.model, step * grid.spacing[0])
-    found = among(anatomy, locator.model.card["parenchyma"], locator.model)
+    _, _, found = see(locator.model, locator.infer, coarse, step * grid.spacing[0], overlap=prepare.overlap)
     for axis in range(3):
         found = found.repeat(step, axis)
     i, j, k = grid.shape
     return found[:i, :j, :k]
+
+
+def see(
+    model: Model, infer: Infer, images: Volume, spacing: float, *, overlap: float, wanted: Mask | None = None
+) -> tuple[Volume, Labels, Mask]:
+    """Scores (1 + classes, i, j, k), anatomy of the one brain and its parenchyma (i, j, k) in images (3, i, j, k).
+
+    ``images`` lie on an isotropic grid of ``spacing`` mm; ``overlap`` and ``wanted`` are those of
+    :func:`dawson.network.engine.run_windows`.
+    """
+    window, outputs = model.recipe.prepare.window, 1 + len(model.anatomy_names)
+    scores = run_windows(infer, images, window=window, overlap=overlap, outputs=outputs, wanted=wanted)
+    anatomy = one_brain(argmax_anatomy(scores), model, spacing)
+    return scores, anatomy, among(anatomy, model.card["parenchyma"], model)
 
 
 def among(anatomy: Labels, names: Collection[str], model: Model) -> Mask:

@@ -19,7 +19,7 @@ import numpy as np
 
 from dawson.errors import InputError, ModelError
 from dawson.inputs import Head, Inputs, check_brain, cut_off_cm2, frame, lay_out, rescaled
-from dawson.locate import about_locator, among, load_locator, locate, one_brain
+from dawson.locate import about_locator, load_locator, locate, see
 from dawson.measure.anatomy import knows_anatomy
 from dawson.measure.calibration import calibrate
 from dawson.measure.display import show
@@ -30,7 +30,7 @@ from dawson.measure.position import find_frame
 from dawson.measure.quality import Found, check_quality
 from dawson.measure.shape import Outline
 from dawson.measure.volumes import measure_volumes
-from dawson.network.engine import Infer, argmax_anatomy, load_engine, precision, run_windows
+from dawson.network.engine import Infer, load_engine, precision
 from dawson.network.model import Model, load_model
 from dawson.prepare.align import Alignment
 from dawson.prepare.grid import resample
@@ -191,16 +191,8 @@ def _look(study: Study, head: Head, brain: Mask, network: Model, infer: Infer) -
 
 def _run(network: Model, infer: Infer, images: Volume, inputs: Inputs) -> tuple[Volume, Labels, Mask]:
     """Scores (1 + classes, i, j, k), anatomy and brain (i, j, k) of images (3, i, j, k)."""
-    scores = run_windows(
-        infer,
-        images,
-        window=network.recipe.prepare.window,
-        overlap=network.recipe.prepare.overlap,
-        outputs=1 + len(network.anatomy_names),
-        wanted=inputs.parenchyma,
-    )
-    anatomy = one_brain(argmax_anatomy(scores), network, inputs.grid.spacing[0])
-    return scores, anatomy, among(anatomy, network.card["parenchyma"], network)
+    spacing, overlap = inputs.grid.spacing[0], network.recipe.prepare.overlap
+    return see(network, infer, images, spacing, overlap=overlap, wanted=inputs.parenchyma)
 
 
 def _search(network: Model, infer: Infer, head: Head, guess: Mask) -> Mask:
@@ -210,9 +202,8 @@ def _search(network: Model, infer: Infer, head: Head, guess: Mask) -> Mask:
     """
     scales = [brain_median(image, guess) or GUESS * rough_scale(image) for image in head.images]
     images = np.stack([normalise(image, scale) for image, scale in zip(head.images, scales, strict=True)])
-    outputs = 1 + len(network.anatomy_names)
-    scores = run_windows(infer, images, window=network.recipe.prepare.window, overlap=0.0, outputs=outputs)
-    return among(one_brain(argmax_anatomy(scores), network, head.grid.spacing[0]), network.card["parenchyma"], network)
+    _, _, brain = see(network, infer, images, head.grid.spacing[0], overlap=0.0)
+    return brain
 
 
 def _better(one: _Seen | InputError, other: _Seen | InputError) -> _Seen | InputError:
