@@ -10,7 +10,7 @@ import pytest
 from dawson.learn.anatomy import Head, LesionMap
 from dawson.learn.scanner import slice_matrices
 from dawson.learn.synthesis import synthesize, vary
-from dawson.learn.tissues import INDEX, Anatomy, draw_contrast
+from dawson.learn.tissues import INDEX, Anatomy, draw_contrast, draw_random_contrast
 from dawson.recipe import Synthesis
 from dawson.study import Sequence
 
@@ -129,6 +129,18 @@ def test_contrasts_rank_tissues_as_scanners_do() -> None:
     assert fluid_dark(flair[fluid]) and 1 < flair[cortex] < flair[lesion]
     assert t1[fluid] < t1[cortex] < 1
     assert 1 < t2[cortex] < t2[lesion] < t2[fluid]
+
+
+def test_random_contrasts_know_no_order_but_show_lesions() -> None:
+    rng = np.random.default_rng(0)
+    means = np.stack([draw_random_contrast(ALL, rng) for _ in range(200)])
+    white, cortex, lesion = (means[..., INDEX[name]] for name in ("cerebral white matter", "cerebral cortex", "lesion"))
+    assert np.all(np.abs(lesion / white - 1) > 0.19)
+    for row in range(3):
+        assert 0.3 < np.mean(lesion[:, row] > white[:, row]) < 0.7
+        assert 0.3 < np.mean(cortex[:, row] > white[:, row]) < 0.7
+    fluids = means[..., [INDEX["lateral ventricle"], INDEX["third ventricle"], INDEX["other CSF"]]]
+    assert np.all(fluids == fluids[..., :1]) and np.all(means[..., INDEX["air"]] == 0)
 
 
 def fluid_dark(value: float) -> bool:

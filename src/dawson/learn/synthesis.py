@@ -21,7 +21,15 @@ from dawson.learn import scanner
 from dawson.learn.anatomy import DISTANCE_STEP_MM, Head, LesionMap
 from dawson.learn.implant import implant, lesion_centre
 from dawson.learn.scene import draw_scene, paint
-from dawson.learn.tissues import INDEX, PARENCHYMA, TISSUES, Anatomy, anatomy_of_tissue, draw_contrast
+from dawson.learn.tissues import (
+    INDEX,
+    PARENCHYMA,
+    TISSUES,
+    Anatomy,
+    anatomy_of_tissue,
+    draw_contrast,
+    draw_random_contrast,
+)
 from dawson.learn.view import draw_view
 from dawson.prepare.intensity import CEILING, rough_scale
 from dawson.recipe import Synthesis
@@ -80,7 +88,7 @@ def synthesize(
 
     scene = draw_scene(tissue, placed.ventricle_distance, placed.buried, lesion, rng, generator)
 
-    means = relative_to_brain(draw_means(sequences, rng), head)
+    means = relative_to_brain(draw_means(sequences, rng, random=settings.random_contrast), head)
     strip = draw_strip(_ANATOMY[tissue], rng, spacing=spacing) if rng.random() < settings.stripped else None
     seen = draw_view(_ANATOMY[tissue], spacing, rng) if settings.whole_head else None
 
@@ -224,8 +232,12 @@ def place(
     )
 
 
-def draw_means(sequences: tuple[Sequence, ...], rng: np.random.Generator) -> NDArray[np.float64]:
-    """Mean intensities (sequences, tissues) that one scanner gives one patient."""
+def draw_means(
+    sequences: tuple[Sequence, ...], rng: np.random.Generator, *, random: bool = False
+) -> NDArray[np.float64]:
+    """Mean intensities (sequences, tissues) that one scanner gives one patient, or greys at random."""
+    if random:
+        return draw_random_contrast(sequences, rng)
     return _vary_outside(draw_contrast(sequences, rng), sequences, rng)
 
 

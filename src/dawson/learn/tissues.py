@@ -183,3 +183,18 @@ def draw_contrast(sequences: tuple[Sequence, ...], rng: np.random.Generator) -> 
         else:  # lesions that can be told from cortex are brighter than it
             row[lesion] = max(row[lesion], rng.uniform(1.2, 1.6) * row[INDEX["cerebral cortex"]])
     return means
+
+
+def draw_random_contrast(sequences: tuple[Sequence, ...], rng: np.random.Generator) -> NDArray[np.float64]:
+    """Mean intensity of every tissue in every sequence, drawn without regard to physics.
+
+    Returns (sequences, tissues). Fluid is one; lesions are brighter or darker than white matter by a fifth at least,
+    since what cannot be seen cannot be learned.
+    """
+    means = rng.uniform(0.05, 1.5, (len(sequences), len(TISSUES)))
+    means[:, INDEX["air"]] = 0.0
+    fluid = [INDEX["lateral ventricle"], INDEX["third ventricle"], INDEX["fourth ventricle"]]
+    means[:, fluid] = means[:, [INDEX["other CSF"]]]
+    change = rng.uniform(0.2, 0.8, len(sequences)) * rng.choice((-1.0, 1.0), len(sequences))
+    means[:, INDEX["lesion"]] = means[:, INDEX["cerebral white matter"]] * (1 + change)
+    return means

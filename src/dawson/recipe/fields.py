@@ -162,6 +162,9 @@ class Synthesis:
     small_lesion_count: float = 5.0
     small_lesion_radius_mm: float = 2.0
     contrast: tuple[float, float] = (0.5, 1.15)
+    random_contrast: bool = False
+    """Whether tissues and lesions get greys at random, as SynthSeg paints them (Billot et al., Med Image Anal 2023),
+    not those that their sequence would give them: for sequences that the generator does not know."""
     stripped: float = 0.4
     thick: float = 0.5
     thickest_mm: float = 8.0

@@ -1,0 +1,182 @@
+"""What each part of the recipe gives: small networks trained without it, measured on labelled scans.
+
+    python benchmarks/labelled.py -o labelled.tsv
+    python benchmarks/ablations.py labelled.tsv --maps LABELMAPS --masks LESIONMASKS -o ablations
+    python benchmarks/ablations.py labelled.tsv … --marked marked.tsv --marked-split split.tsv  # and with real visits
+
+Every arm is ``dawson train`` from scratch on windows of 64³, with the same steps, rate and seed: some six minutes
+each on two cores at the default budget. Run it again to go on where it stopped. No labelled scan is learned from;
+give masks of patients whose scans are labelled to ``--exclude``.
+
+Measured on scans as the shipped model would prepare them, within the brain that it finds, so that an arm which learns
+no anatomy is not judged by it: the mean lesion Dice over all cases at the arm's own best threshold, the lesion F1 (any
+overlap) at the arm's own best threshold and least peak, and beside them the mean paired difference from the full recipe
+with a 95 % bootstrap interval by patient. One seed an arm: the interval says how patients differ, not how runs do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dawson.evaluate.models import units_of
+from dawson.learn.cases import find_cases
+from dawson.learn.check import check_cases
+from dawson.learn.prepared import Prepared, prepare_units
+from dawson.measure.lesions import connected
+from dawson.network.engine import load_engine, run_windows
+from dawson.network.model import load_model
+from dawson.recipe import load_recipe
+
+WINDOW = 64
+BASE = {
+    "prepare.window": str(WINDOW),
+    "optimizer.lr": "1.6e-3",
+    "optimizer.averaging": "0.99",
+    "optimizer.seed": "3",
+    "augment.grafted": "0.6",
+}
+NOT_SMALL = {"synthesis.small_lesions": "0", "synthesis.lesion_centred": "0", "loss.small_lesion_weight": "0"}
+ARMS: Mapping[str, Mapping[str, str]] = {
+    "full recipe": {},
+    "half the steps": {},
+    "no small-lesion sampling": NOT_SMALL,
+    "random contrasts only": {"synthesis.random_contrast": "true"},
+    "no anatomy head": {"loss.anatomy": "0"},
+    "lesions in cortex in half of the draws": {"synthesis.cortical": "0.5"},
+    "no lesion-free samples": {"synthesis.healthy": "0"},
+}
+REAL = "with marked real visits"
+THRESHOLDS = tuple(round(0.05 * n, 2) for n in range(1, 20))
+PEAKS = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98)
+LEAST = 3  # voxels of 1 mm³
+Scores = dict[str, NDArray[np.float64]]
+
+
+def main() -> None:
+    """Train what is not trained yet, measure all, print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("cases", type=Path)
+    parser.add_argument("--maps", type=Path, required=True)
+    parser.add_argument("--masks", type=Path, required=True)
+    parser.add_argument("--marked", type=Path, help="table of real visits for one more arm")
+    parser.add_argument("--marked-split", type=Path, help="their split.tsv, all in the set train")
+    parser.add_argument("--exclude", default='["ljubljana-26"]', help="synthesis.exclude_masks")
+    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--arms", default="", help="names with commas; all where left out")
+    parser.add_argument("--inputs", default="flair,all")
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    options = parser.parse_args()
+    names = [*ARMS, *([REAL] if options.marked else [])]
+    if options.arms:
+        names = [name for name in names if name in options.arms.split(",")]
+    for name in names:
+        _train(name, options)
+    prepared = _prepare(options)
+    scores = {name: _measure(_folder(name, options), prepared, options.output) for name in names}
+    patients = [one.unit.case.patient for one in prepared]
+    _print(scores, patients, [one.unit.sequences for one in prepared], options)
+
+
+def _folder(name: str, options: argparse.Namespace) -> Path:
+    return Path(options.output / name.replace(" ", "-"))
+
+
+def _train(name: str, options: argparse.Namespace) -> None:
+    folder = _folder(name, options)
+    if (folder / "model" / "model.onnx").exists():
+        return
+    steps = options.steps // 2 if name == "half the steps" else options.steps
+    changes = BASE | {"optimizer.steps": str(steps), "synthesis.exclude_masks": options.exclude} | ARMS.get(name, {})
+    command = [sys.executable, "-m", "dawson", "train", "--maps", str(options.maps), "--masks", str(options.masks)]
+    command += [text for key, value in changes.items() for text in ("--set", f"{key}={value}")]
+    if name == REAL:
+        command += ["--cases", str(options.marked), "--split", str(options.marked_split)]
+    command += ["--cache", str(options.output / "cache"), "-o", str(folder)]
+    print(f"{name}: {steps} steps", flush=True)
+    subprocess.run([*command, "--resume"], check=True, stdout=subprocess.DEVNULL)
+
+
+def _prepare(options: argparse.Namespace) -> list[Prepared]:
+    cases = find_cases(options.cases)
+    units, _ = units_of(cases, options.inputs.split(","))
+    return prepare_units(units, check_cases(cases), load_recipe("dawson"), options.output / "cache")
+
+
+def _measure(folder: Path, prepared: list[Prepared], out: Path) -> Scores:
+    """Dice (cases, thresholds) and F1 (cases, thresholds × peaks) of one arm, kept beside its model."""
+    kept = folder / "scores.json"
+    if not kept.exists():
+        model = load_model(folder)
+        infer = load_engine(model.onnx)
+        dice, f1 = [], []
+        for one in prepared:
+            outputs = 1 + len(model.anatomy_names)
+            images = one.images.astype(np.float32)
+            found = run_windows(infer, images, window=WINDOW, overlap=0.25, outputs=outputs)[0]
+            brain = np.zeros(found.shape, bool) if one.anatomy is None else one.anatomy > 0
+            rows = _figures(np.where(brain, found, 0.0), np.asarray(one.lesion) == 1)
+            dice.append(rows[0])
+            f1.append(rows[1])
+        kept.write_text(json.dumps({"dice": dice, "f1": f1}), "utf-8")
+    return {key: np.array(value) for key, value in json.loads(kept.read_text("utf-8")).items()}
+
+
+def _figures(probability: NDArray[np.float32], truth: NDArray[np.bool_]) -> tuple[list[float], list[float]]:
+    true_pieces = [piece for piece in connected(truth) if len(piece) >= LEAST]
+    dice, f1 = [], []
+    for threshold in THRESHOLDS:
+        mask = probability >= threshold
+        dice.append(2 * np.count_nonzero(mask & truth) / max(np.count_nonzero(mask) + np.count_nonzero(truth), 1))
+        pieces = [piece for piece in connected(mask) if len(piece) >= LEAST]
+        peaks = [float(probability[tuple(piece.T)].max()) for piece in pieces]
+        hits = [bool(truth[tuple(piece.T)].any()) for piece in pieces]
+        for peak in PEAKS:
+            shown = np.zeros(truth.shape, bool)
+            chosen = [n for n, highest in enumerate(peaks) if highest >= peak]
+            for n in chosen:
+                shown[tuple(pieces[n].T)] = True
+            recall = float(np.mean([shown[tuple(piece.T)].any() for piece in true_pieces])) if true_pieces else 1.0
+            precision = float(np.mean([hits[n] for n in chosen])) if chosen else 0.0
+            f1.append(2 * recall * precision / max(recall + precision, 1e-9))
+    return dice, f1
+
+
+def _print(
+    scores: Mapping[str, Scores], patients: list[str], given: list[tuple[str, ...]], options: argparse.Namespace
+) -> None:
+    subsets = options.inputs.split(",")
+    size = len(given) // len(subsets)
+    print(f"{options.steps} steps of one window of {WINDOW}³, {len(set(patients))} patients")
+    for number, subset in enumerate(subsets):
+        rows = slice(number * size, (number + 1) * size)
+        who = np.array(patients[rows])
+        print(f"\n| from {subset} | Dice | F1 | difference in Dice | in F1 |\n|---|---|---|---|---|")
+        chosen = {}
+        for name, own in scores.items():
+            tables = [own[key][rows] for key in ("dice", "f1")]
+            chosen[name] = [table[:, table.mean(axis=0).argmax()] for table in tables]
+            means = " | ".join(f"{values.mean():.3f}" for values in chosen[name])
+            first = chosen[next(iter(scores))]
+            apart = " | ".join(_interval(a - b, who) for a, b in zip(chosen[name], first, strict=True))
+            print(f"| {name} | {means} | {apart if chosen[name] is not first else ' | '} |")
+
+
+def _interval(differences: NDArray[np.float64], patients: NDArray[np.str_]) -> str:
+    """Mean difference with its 95 % bootstrap interval, patients drawn with all their visits."""
+    rng = np.random.default_rng(0)
+    own = [differences[patients == patient] for patient in np.unique(patients)]
+    means = [np.concatenate([own[n] for n in rng.integers(len(own), size=len(own))]).mean() for _ in range(4000)]
+    low, high = np.percentile(means, (2.5, 97.5))
+    return f"{differences.mean():+.3f} ({low:+.3f} to {high:+.3f})"
+
+
+if __name__ == "__main__":
+    main()

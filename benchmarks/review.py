@@ -1,0 +1,269 @@
+"""Lesion masks for visits that nobody has marked: a model proposes, a person looks and decides.
+
+    python benchmarks/review.py look OUT NAME=RESULTS=FLAIR …      # writes OUT/NAME_0.png … and OUT/verdicts.tsv
+    python benchmarks/review.py masks OUT NAME=RESULTS=FLAIR …     # after the column verdict was gone through
+
+NAME is PATIENT_VISIT, RESULTS the folder that ``dawson segment`` made of it, and FLAIR the scan that they lie on.
+
+*look* lists two kinds of candidates: what the model had an inkling of (probability 0.15 and more, 0.3 at its
+highest), and what it did not see but is far brighter than the brain around it. Pictures show every slice
+that holds one, as it is and with outlines and numbers. Each candidate gets a first verdict; that is a proposal.
+
+*masks* reads the verdicts and writes, for the columns ``mask`` and ``unsure`` of a table of cases, NAME.nii.gz (what
+was called *lesion*, drawn where the model is at least as sure as it is of borders) and NAME_unsure.nii.gz (what was
+called *unsure*, and the faint rim of lesions). All the rest is healthy, and what was called *healthy* above all: these
+are the mistakes that the next model is to unlearn. Such masks teach; they are no truth to measure by.
+
+A verdict belongs to the candidate that holds its position (RAS mm), so a table of verdicts can be used again with the
+results of another model; a position that no candidate holds any more is reported.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib as mpl
+import nibabel as nib
+import numpy as np
+import SimpleITK as sitk
+from matplotlib import pyplot as plt
+from numpy.typing import NDArray
+
+from dawson.measure.lesions import Points, connected
+from dawson.read import read_scan
+from dawson.study import Grid, Sequence
+
+INKLING, SEEN = 0.15, 0.3  # probability of a candidate's voxels, and at its highest
+SMALLEST_MM3, SMALLEST_UNSEEN_MM3 = 8.0, 15.0
+UNSEEN = 1.38  # times the brain within some 12 mm: brightness of a candidate that the model did not see
+AROUND_MM, REACH_MM, SKIN_MM = 12.0, 4.0, 3.0
+BORDER, RIM = 0.35, 0.2  # probability from which on a lesion is drawn, and its rim is unsure
+SURE = 0.6  # peak from which on a bright candidate is proposed as lesion
+CORTEX, SUPRATENTORIAL = 3, (3, 4, 5)  # in anatomy.nii.gz
+COLUMNS = ("visit", "number", "x", "y", "z", "ml", "peak", "brightness", "verdict")
+VERDICTS = ("lesion", "unsure", "healthy")
+COLOURS = {"lesion": "lime", "unsure": "yellow", "healthy": "cyan"}
+SLICES = 6  # a picture
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A FLAIR (i, j, k) and what a model found on its grid."""
+
+    name: str
+    flair: NDArray[np.float32]
+    probability: NDArray[np.float32]
+    anatomy: NDArray[np.uint8]
+    grid: Grid
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Voxels (n, 3) of a place to judge; ``brightness`` is relative to the brightest seventh of cortex."""
+
+    voxels: Points
+    place: tuple[float, float, float]
+    ml: float
+    peak: float
+    brightness: float
+    verdict: str
+
+    @property
+    def seen(self) -> bool:
+        """Whether the model had an inkling of it."""
+        return self.peak >= SEEN
+
+
+def main() -> None:
+    """Look, or write masks."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("look", "masks"))
+    parser.add_argument("out", type=Path)
+    parser.add_argument("visits", nargs="+", metavar="NAME=RESULTS=FLAIR")
+    parser.add_argument("--verdicts", type=Path, help="table; OUT/verdicts.tsv where left out")
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    table = options.verdicts or options.out / "verdicts.tsv"
+    visits = (_read(text) for text in options.visits)
+    if options.what == "look":
+        _look(visits, options.out, table)
+    else:
+        _masks(visits, options.out, table)
+
+
+def _look(visits: Iterator[Visit], out: Path, table: Path) -> None:
+    if table.exists():
+        raise SystemExit(f"{table} is there already: move it away, it may hold verdicts")
+    lines = ["\t".join(COLUMNS)]
+    for visit in visits:
+        found = list(candidates(visit))
+        _draw(visit, found, out)
+        for number, one in enumerate(found, 1):
+            values = (
+                str(number),
+                *(f"{x:.1f}" for x in one.place),
+                f"{one.ml:.3f}",
+                f"{one.peak:.2f}",
+                f"{one.brightness:.2f}",
+            )
+            lines.append("\t".join((visit.name, *values, one.verdict)))
+        print(
+            f"{visit.name}: {len(found)} candidates, {sum(not one.seen for one in found)} of them not seen by the model"
+        )
+    table.write_text("\n".join(lines) + "\n", "utf-8")
+    print(f"{table}: go through the column verdict ({', '.join(VERDICTS)}), then run 'masks'")
+
+
+def _masks(visits: Iterator[Visit], out: Path, table: Path) -> None:
+    with table.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    for number, row in enumerate(rows, 2):
+        if row["verdict"] not in VERDICTS:
+            raise SystemExit(f"{table}, line {number}: the verdict is {row['verdict']!r}; give one of {VERDICTS}")
+    for visit in visits:
+        own = [row for row in rows if row["visit"] == visit.name]
+        lesion, unsure = np.zeros(visit.flair.shape, bool), np.zeros(visit.flair.shape, bool)
+        healthy, lost = unsure.copy(), 0
+        by_place = {tuple(voxel): one for one in candidates(visit) for voxel in one.voxels}
+        for row in own:
+            voxel = visit.grid.to_index(np.array([float(row[axis]) for axis in "xyz"]))
+            one = by_place.get(tuple(int(n) for n in np.round(voxel)))
+            if one is None:
+                lost += 1
+                continue
+            where = tuple(one.voxels.T)
+            if row["verdict"] == "lesion":
+                drawn, rim = _drawn(visit, one)
+                lesion |= drawn
+                unsure |= rim
+            (unsure if row["verdict"] == "unsure" else healthy)[where] |= row["verdict"] != "lesion"
+        unsure &= ~lesion & ~healthy
+        for suffix, marked in (("", lesion), ("_unsure", unsure)):
+            nib.save(nib.Nifti1Image(marked.astype(np.uint8), visit.grid.affine), out / f"{visit.name}{suffix}.nii.gz")
+        volumes = [float(marked.sum()) * visit.grid.voxel_volume / 1000 for marked in (lesion, unsure)]
+        note = f", {lost} of {len(own)} verdicts belong to no candidate" if lost else ""
+        print(f"{visit.name}\tlesion {volumes[0]:.2f} ml, unsure {volumes[1]:.2f} ml{note}")
+
+
+def candidates(visit: Visit) -> Iterator[Candidate]:
+    """All places to judge, those that the model saw first."""
+    volume, healthy = visit.grid.voxel_volume, visit.probability < INKLING
+    limit = float(np.percentile(visit.flair[(visit.anatomy == CORTEX) & healthy], 85))
+    unseen = _glaring(visit)
+    for voxels in connected(~healthy):
+        where = tuple(voxels.T)
+        if len(voxels) * volume >= SMALLEST_MM3 and visit.probability[where].max() >= SEEN:
+            one = _candidate(visit, voxels, limit, "unsure")
+            unseen[where] = False
+            sure = one.peak >= SURE and one.brightness >= 1
+            yield _candidate(visit, voxels, limit, "lesion") if sure else one
+    for voxels in connected(unseen):
+        if len(voxels) * volume >= SMALLEST_UNSEEN_MM3:
+            yield _candidate(visit, voxels, limit, "healthy")
+
+
+def _candidate(visit: Visit, voxels: Points, limit: float, verdict: str) -> Candidate:
+    where = tuple(voxels.T)
+    highest = voxels[int(visit.flair[where].argmax())]
+    x, y, z = (float(n) for n in visit.grid.to_world(np.asarray(highest, dtype=np.float64)))
+    brightness = float(np.percentile(visit.flair[where], 80)) / limit
+    ml = len(voxels) * visit.grid.voxel_volume / 1000
+    return Candidate(voxels, (x, y, z), ml, float(visit.probability[where].max()), brightness, verdict)
+
+
+def _glaring(visit: Visit) -> NDArray[np.bool_]:
+    """What is far brighter than the brain around it, away from the skull."""
+    brain = np.isin(visit.anatomy, (*SUPRATENTORIAL, 6, 7))
+    around = _blurred(np.where(brain, visit.flair, 0), visit.grid) / np.maximum(_blurred(brain, visit.grid), 1e-3)
+    image = sitk.GetImageFromArray((visit.anatomy > 0).astype(np.uint8))
+    filled = sitk.BinaryFillhole(sitk.BinaryMorphologicalClosing(image, [0, 3, 3], sitk.sitkBall))
+    skin = round(SKIN_MM / min(visit.grid.spacing))
+    inner = sitk.GetArrayFromImage(sitk.BinaryErode(filled, [0, skin, skin], sitk.sitkBall)).astype(bool)
+    return np.asarray((visit.flair > UNSEEN * around) & inner & np.isin(visit.anatomy, SUPRATENTORIAL))
+
+
+def _blurred(volume: NDArray[np.generic], grid: Grid) -> NDArray[np.float32]:
+    image = sitk.GetImageFromArray(volume.astype(np.float32))
+    image.SetSpacing([float(s) for s in reversed(grid.spacing)])
+    return np.asarray(sitk.GetArrayFromImage(sitk.SmoothingRecursiveGaussian(image, AROUND_MM)))
+
+
+def _drawn(visit: Visit, one: Candidate) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """A lesion and its unsure rim (i, j, k): by the model's own map, or by brightness where that saw nothing."""
+    piece = np.zeros(visit.flair.shape, bool)
+    piece[tuple(one.voxels.T)] = True
+    if one.seen:
+        inside = piece & (visit.probability >= min(BORDER, 0.6 * one.peak))
+        return inside, piece & (visit.probability >= RIM) & ~inside
+    distance = _distance(piece, visit.grid)
+    base, core = np.median(visit.flair[distance < 10]), visit.flair[piece].mean()
+    near = distance < REACH_MM
+    return piece | (near & (visit.flair > (base + core) / 2)), near & (visit.flair > base + (core - base) / 4)
+
+
+def _distance(mask: NDArray[np.bool_], grid: Grid) -> NDArray[np.float32]:
+    image = sitk.GetImageFromArray(mask.astype(np.uint8))
+    image.SetSpacing([float(s) for s in reversed(grid.spacing)])
+    return np.asarray(sitk.GetArrayFromImage(sitk.SignedMaurerDistanceMap(image, False, False, True)))
+
+
+def _draw(visit: Visit, found: list[Candidate], out: Path) -> None:
+    mpl.use("Agg")
+    numbered = np.zeros(visit.flair.shape, np.int32)
+    for number, one in enumerate(found, 1):
+        numbered[tuple(one.voxels.T)] = number
+    axis = int(np.abs(visit.grid.affine[2, :3]).argmax())  # slices as near to axial as the scan's own
+    brain = np.isin(visit.anatomy, (1, *SUPRATENTORIAL)) | (numbered > 0)
+    white = float(np.percentile(visit.flair[brain], 99.7))
+    frame = np.argwhere(_upright(brain.any(axis=axis), visit.grid, axis))
+    box = tuple(slice(low, high + 1) for low, high in zip(frame.min(axis=0), frame.max(axis=0), strict=True))
+    wanted = [k for k in range(visit.flair.shape[axis]) if numbered.take(k, axis).any()]
+    for page in range(0, len(wanted), SLICES):
+        figure, axes = plt.subplots(3, 4, figsize=(20, 19), facecolor="black")
+        for place in axes.flat:
+            place.axis("off")
+        for n, k in enumerate(wanted[page : page + SLICES]):
+            flair, labels = (_upright(v.take(k, axis), visit.grid, axis)[box] for v in (visit.flair, numbered))
+            plain, marked = axes.flat[2 * n], axes.flat[2 * n + 1]
+            for place in (plain, marked):
+                place.imshow(flair, cmap="gray", vmin=0, vmax=white, interpolation="bilinear")
+            plain.set_title(f"{visit.name}, slice {k}", color="white", fontsize=10, pad=2)
+            for number in np.unique(labels[labels > 0]):
+                colour = COLOURS[found[number - 1].verdict]
+                marked.contour(labels == number, [0.5], colors=[colour], linewidths=0.8)
+                y, x = np.argwhere(labels == number).mean(axis=0)
+                text = {"xytext": (9, -9), "textcoords": "offset points", "color": colour, "fontsize": 11}
+                marked.annotate(str(number), (x, y), **text)
+        figure.subplots_adjust(0, 0, 1, 0.98, 0.01, 0.03)
+        figure.savefig(out / f"{visit.name}_{page // SLICES}.png", dpi=62)
+        plt.close(figure)
+
+
+def _upright(section: NDArray[np.generic], grid: Grid, axis: int) -> NDArray[np.generic]:
+    """A slice with the front up and the patient's right at the left."""
+    first, second = (a for a in range(3) if a != axis)
+    across = first if abs(grid.affine[0, first]) >= abs(grid.affine[0, second]) else second
+    along = second if across == first else first
+    shown = section.T if across == first else section
+    shown = shown[::-1] if grid.affine[1, along] > 0 else shown
+    return shown[:, ::-1] if grid.affine[0, across] > 0 else shown
+
+
+def _read(text: str) -> Visit:
+    name, results, flair = text.split("=")
+    scan = read_scan(Path(flair), Sequence.FLAIR)
+    maps = []
+    for kind in ("probability", "anatomy"):
+        image = nib.load(Path(results) / f"{kind}.nii.gz")
+        if not np.allclose(image.affine, scan.grid.affine, atol=1e-3):
+            raise SystemExit(f"{results}/{kind}.nii.gz does not lie on the grid of {flair}")
+        maps.append(np.asanyarray(image.dataobj))
+    return Visit(name, scan.voxels, maps[0], maps[1], scan.grid)
+
+
+if __name__ == "__main__":
+    main()
