@@ -26,14 +26,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dawson.evaluate.models import units_of
-from dawson.learn.cases import find_cases
+from dawson.learn.cases import Case, find_cases
 from dawson.learn.check import check_cases
-from dawson.learn.prepared import Prepared, prepare_units
+from dawson.learn.prepared import Prepared, Unit, prepare_units
 from dawson.measure.lesions import connected
 from dawson.network.engine import load_engine, run_windows
 from dawson.network.model import load_model
 from dawson.recipe import load_recipe
+from dawson.study import Sequence
 
 WINDOW = 64
 BASE = {
@@ -106,8 +106,12 @@ def _train(name: str, options: argparse.Namespace) -> None:
 
 def _prepare(options: argparse.Namespace) -> list[Prepared]:
     cases = find_cases(options.cases)
-    units, _ = units_of(cases, options.inputs.split(","))
+    units = [Unit(case, _given(case, name)) for name in options.inputs.split(",") for case in cases]
     return prepare_units(units, check_cases(cases), load_recipe("dawson"), options.output / "cache")
+
+
+def _given(case: Case, name: str) -> tuple[Sequence, ...]:
+    return tuple(s for s in Sequence if s in case.scans and (name == "all" or s in name.split("+")))
 
 
 def _measure(folder: Path, prepared: list[Prepared], out: Path) -> Scores:

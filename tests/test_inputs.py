@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
-from dawson.inputs import Inputs, cut_off_cm2, rescaled
+from dawson.inputs import Inputs, cut_off_cm2, rescaled, scales_by
 from dawson.prepare.intensity import CEILING, normalise
 from dawson.study import Grid, Sequence
 
@@ -37,24 +35,24 @@ def inputs() -> Inputs:
 
 def test_another_brain_gives_another_scale_and_loses_nothing_to_the_ceiling(inputs: Inputs) -> None:
     assert inputs.images[0].max() == CEILING  # the lesion was cut off
-    images, change = rescaled(inputs, inputs.parenchyma)
+    scales, change = scales_by(inputs, inputs.parenchyma)
     assert change == pytest.approx(2.0)
+    images = rescaled(inputs, scales).images
     assert np.median(images[0][inputs.parenchyma]) == pytest.approx(1.0)
     assert images[0].max() == pytest.approx(2.5)
     assert not images[1:].any()
 
 
 def test_the_same_scale_changes_nothing(inputs: Inputs) -> None:
-    right = replace(inputs, images=rescaled(inputs, inputs.parenchyma)[0], scales={Sequence.FLAIR: 200.0})
-    images, change = rescaled(right, inputs.parenchyma)
-    assert change == 1.0
-    assert np.array_equal(images, right.images)
+    right = rescaled(inputs, {Sequence.FLAIR: 200.0})
+    scales, change = scales_by(right, inputs.parenchyma)
+    assert (scales, change) == ({Sequence.FLAIR: 200.0}, 1.0)
+    assert np.array_equal(rescaled(right, scales).images, right.images)
 
 
 def test_where_no_brain_was_found_the_scale_stays(inputs: Inputs) -> None:
-    images, change = rescaled(inputs, np.zeros_like(inputs.parenchyma))
-    assert change == 1.0
-    assert np.array_equal(images, inputs.images)
+    scales, change = scales_by(inputs, np.zeros_like(inputs.parenchyma))
+    assert (scales, change) == (inputs.scales, 1.0)
 
 
 def test_a_brain_is_cut_off_only_where_the_head_goes_on(inputs: Inputs) -> None:

@@ -7,7 +7,7 @@ inference's second look: the generator teaches networks to bear what a scale may
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -174,16 +174,20 @@ def _scaled(
     return scaled, scales
 
 
-def rescaled(inputs: Inputs, brain: Mask) -> tuple[Volume, float]:
-    """The images scaled by the medians of another brain (i, j, k), and the largest factor by which a scale changed."""
-    images, change = inputs.images.copy(), 1.0
-    for sequence, scale in inputs.scales.items():
-        channel = CHANNELS.index(sequence)
-        median = brain_median(inputs.raw[channel], brain)
-        if median > 0:
-            images[channel] = normalise(inputs.raw[channel], median)
-            change = max(change, median / scale, scale / median)
-    return images, change
+def scales_by(inputs: Inputs, brain: Mask) -> tuple[dict[Sequence, float], float]:
+    """The medians of another brain (i, j, k) by sequence, and the largest factor by which a scale changed."""
+    medians = {s: brain_median(inputs.raw[CHANNELS.index(s)], brain) for s in inputs.scales}
+    scales = {s: medians[s] if medians[s] > 0 else scale for s, scale in inputs.scales.items()}
+    changes = (max(scales[s] / scale, scale / scales[s]) for s, scale in inputs.scales.items())
+    return scales, max(changes, default=1.0)
+
+
+def rescaled(inputs: Inputs, scales: Mapping[Sequence, float]) -> Inputs:
+    """The same visit scaled by other medians."""
+    images = inputs.images.copy()
+    for sequence, scale in scales.items():
+        images[CHANNELS.index(sequence)] = normalise(inputs.raw[CHANNELS.index(sequence)], scale)
+    return replace(inputs, images=images, scales=scales)
 
 
 def cut_off_cm2(inputs: Inputs, brain: Mask) -> float:

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from dawson.errors import InputError, ModelError
-from dawson.inputs import Head, Inputs, check_brain, cut_off_cm2, frame, lay_out, rescaled
+from dawson.inputs import Head, Inputs, check_brain, cut_off_cm2, frame, lay_out, rescaled, scales_by
 from dawson.locate import about_locator, load_locator, locate, see
 from dawson.measure.anatomy import knows_anatomy
 from dawson.measure.calibration import calibrate
@@ -177,10 +177,10 @@ def _look(study: Study, head: Head, brain: Mask, network: Model, infer: Infer) -
     """
     try:
         inputs = frame(study, head, brain)
-        scores, anatomy, found = _run(network, infer, inputs.images, inputs)
-        again, change = rescaled(inputs, found)
+        scores, anatomy, found = _run(network, infer, inputs)
+        scales, change = scales_by(inputs, found)
         if change > NEAR_ENOUGH:
-            scores, anatomy, found = _run(network, infer, again, inputs)
+            scores, anatomy, found = _run(network, infer, rescaled(inputs, scales))
         warnings = check_brain(study, found, inputs.grid)
     except InputError as error:
         return error
@@ -189,10 +189,10 @@ def _look(study: Study, head: Head, brain: Mask, network: Model, infer: Infer) -
     return _Seen(inputs, scores, anatomy, Outline(dice, cut_off_cm2(inputs, found)), warnings)
 
 
-def _run(network: Model, infer: Infer, images: Volume, inputs: Inputs) -> tuple[Volume, Labels, Mask]:
-    """Scores (1 + classes, i, j, k), anatomy and brain (i, j, k) of images (3, i, j, k)."""
+def _run(network: Model, infer: Infer, inputs: Inputs) -> tuple[Volume, Labels, Mask]:
+    """Scores (1 + classes, i, j, k), anatomy and brain (i, j, k) as the model finds them."""
     spacing, overlap = inputs.grid.spacing[0], network.recipe.prepare.overlap
-    return see(network, infer, images, spacing, overlap=overlap, wanted=inputs.parenchyma)
+    return see(network, infer, inputs.images, spacing, overlap=overlap, wanted=inputs.parenchyma)
 
 
 def _search(network: Model, infer: Infer, head: Head, guess: Mask) -> Mask:

@@ -16,7 +16,11 @@ from dawson.recipe import Synthesis
 
 _FIRST_OWN = 256  # component numbers below belong to the real mask
 _MOST_OWN = 60
+_LAST_OWN = _FIRST_OWN + _MOST_OWN + 1
+_FIRST_JUXTACORTICAL = _FIRST_OWN + 40  # and on: those of our own that lie under cortex and reach into it
 FAINTEST = 0.25  # of the full contrast
+PLAIN = (0.85, 1.15)  # contrast of juxtacortical lesions: fainter ones cannot be told from the cortex beside them
+UNDER_CORTEX = 3  # voxels from the middle of a juxtacortical lesion to cortex
 INSIDE_MM = 2.0  # standard deviation of the blur that tells inside from border
 GRAIN_MM = 8.0  # how far apart a lesion differs from itself
 
@@ -110,8 +114,9 @@ def draw_lesions(
     keep[_FIRST_OWN:] = True
     if rng.random() < settings.small_lesions:
         _add_own(component, tissue, ventricle_distance, settings, rng)
-    allowed = _allowed(cortex=rng.random() < settings.cortical)[tissue]
-    component = component * allowed
+    with_cortex = _allowed(cortex=True)[tissue]
+    allowed = with_cortex if rng.random() < settings.cortical else _allowed(cortex=False)[tissue]
+    component = component * (allowed | ((component >= _FIRST_JUXTACORTICAL) & with_cortex))
     return component * keep[component], allowed
 
 
@@ -141,6 +146,7 @@ def draw_looks(settings: Synthesis, rng: np.random.Generator) -> Looks:
     hole = torch.from_numpy(rng.beta(2.2, 1.4, count)).float() * rng.uniform(0.7, 1.25)
     fade = torch.from_numpy(rng.uniform(0, 1, count)).float() * (rng.uniform(0, 0.7) if rng.random() < 0.7 else 0.0)
     fluid = torch.from_numpy(rng.beta(1.5, 1.5, count) * (rng.random(count) < rng.uniform(0, 0.5))).float()
+    contrast[_FIRST_JUXTACORTICAL:] = torch.from_numpy(rng.uniform(*PLAIN, count - _FIRST_JUXTACORTICAL)).float()
     contrast[0] = hole[0] = fluid[0] = 0.0
     uneven = float(rng.uniform(0, 0.3))
     return Looks(contrast, hole, fade, fluid, float(rng.uniform(0.3, 0.8)), uneven, int(rng.integers(2**62)))
@@ -189,18 +195,25 @@ def _add_own(
 ) -> None:
     """Ellipsoids with rough surfaces, drawn into ``component`` in place.
 
-    Most white-matter voxels are far from everything; half of the centres are therefore asked to lie beside
-    the ventricles, where lesions crowd, or anywhere that is neither (deep, juxtacortical, infratentorial).
+    Most white-matter voxels are far from everything; a share of the centres is therefore asked to lie beside
+    the ventricles or under cortex, where lesions crowd, the others anywhere.
     """
     size = tissue.shape[0]
-    home = _allowed(cortex=False)
+    home, cortex = _allowed(cortex=False), INDEX["cerebral cortex"]
     count = min(int(rng.geometric(1 / settings.small_lesion_count)), _MOST_OWN)
-    for number in range(_FIRST_OWN, _FIRST_OWN + count):
-        beside_ventricle = rng.random() < 0.35
-        for _ in range(60):
+    free = {False: iter(range(_FIRST_OWN, _FIRST_JUXTACORTICAL)), True: iter(range(_FIRST_JUXTACORTICAL, _LAST_OWN))}
+    for _ in range(count):
+        under_cortex = rng.random() < settings.juxtacortical
+        beside_ventricle = not under_cortex and rng.random() < 0.35
+        number = next(free[under_cortex], 0)
+        for _ in range(60 if number else 0):
             at = rng.integers(4, size - 4, 3)
             i, j, k = (int(v) for v in at)
-            if home[tissue[i, j, k]] and (not beside_ventricle or ventricle_distance[i, j, k] < 5):
+            if (
+                home[tissue[i, j, k]]
+                and (not beside_ventricle or ventricle_distance[i, j, k] < 5)
+                and (not under_cortex or _touches(tissue, at, cortex))
+            ):
                 break
         else:
             continue
@@ -216,3 +229,15 @@ def _add_own(
         rough = 1 + 0.22 * np.sin(local @ bumps + rng.uniform(0, 6)) + 0.12 * np.sin(local @ bumps[::-1] * 2)
         window = component[low[0] : high[0], low[1] : high[1], low[2] : high[2]]
         window[torch.from_numpy(length < rough)] = number
+
+
+def _touches(tissue: Tensor, at: NDArray[np.int64], wanted: int) -> bool:
+    """Whether a tissue is found some voxels away along an axis."""
+    i, j, k = (int(v) for v in at)
+    far = UNDER_CORTEX
+    lines = (
+        tissue[i - far : i + far + 1, j, k],
+        tissue[i, j - far : j + far + 1, k],
+        tissue[i, j, k - far : k + far + 1],
+    )
+    return any(bool((line == wanted).any()) for line in lines)

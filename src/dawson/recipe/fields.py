@@ -161,6 +161,8 @@ class Synthesis:
     small_lesions: float = 0.6
     small_lesion_count: float = 5.0
     small_lesion_radius_mm: float = 2.0
+    juxtacortical: float = 0.3
+    """Share of the small lesions that lie under cortex and reach into it, brighter than it."""
     contrast: tuple[float, float] = (0.5, 1.15)
     random_contrast: bool = False
     """Whether tissues and lesions get greys at random, as SynthSeg paints them (Billot et al., Med Image Anal 2023),

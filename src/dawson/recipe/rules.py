@@ -45,6 +45,7 @@ RANGES = {
     "synthesis.small_lesions": SHARE,
     "synthesis.small_lesion_count": AMOUNT,
     "synthesis.small_lesion_radius_mm": POSITIVE,
+    "synthesis.juxtacortical": SHARE,
     "synthesis.contrast": AMOUNT,
     "synthesis.stripped": SHARE,
     "synthesis.thick": SHARE,
