@@ -26,6 +26,7 @@ from dawson.learn.jobs import Place, Task, carry_out, epochs_of, parse_place, re
 from dawson.learn.points import expand
 from dawson.learn.search import Row, rank, search
 from dawson.learn.slurm import parse_slurm, slurm_minutes
+from dawson.network.model import load_model
 
 RATES, SHARES = "optimizer.lr=1e-3,1e-4,1e-5", "loss.lambda=0.25,0.5,0.75"
 BEST = "lr=0.0001_lambda=0.5"
@@ -275,6 +276,20 @@ def test_real_training_is_searched_and_resumed(find, tmp_path: Path) -> None:
         assert (folder / "split.tsv").read_text() == (found.out / "split.tsv").read_text()
         assert not (folder / "cache").exists()
         assert not json.loads((folder / "result.json").read_text()).get("test")
+
+
+def test_a_search_goes_on_from_a_model_and_keeps_its_rule(find, tmp_path: Path) -> None:
+    options = {"run": None, "workers": 0}
+    told = quick_train.TINY | {"measure.threshold": "0.42"}
+    first = find(tmp_path / "first", "optimizer.lr=1e-3", overrides=told, **options)
+    model = first.out / first.rows[0].point.name
+    found = find(tmp_path / "second", "optimizer.lr=1e-3,1e-2", start=model, overrides=quick_train.TINY, **options)
+    for row in found.rows:
+        assert row.state == "finished"
+        folder = found.out / row.point.name
+        begun = json.loads((folder / "recipe.json").read_text())["from"]
+        assert begun["sha256"] == load_model(model).card["sha256"]["model.safetensors"]
+        assert load_model(folder).threshold == pytest.approx(0.42)
 
 
 # --- jobs on this machine ---
