@@ -6,10 +6,10 @@
         --masks packed/masks --workers 14 --set optimizer.batch=4 --set optimizer.steps=6000 -o RUN
     # and again with --resume where a call must end before the run does
 
-Label maps become 16-bit whole numbers, scans 8-bit ones between 0 and their 99.9th percentile (finer steps drown in
-noise, and training rescales every scan by its brain's median), all at gzip's best. Visits are renamed in the order of
-the table, so that nothing of their names travels; all are in the set ``train``. The synthetic patients are drawn on the
-CPU by ``--workers`` processes, of which sixteen keep a GPU busy: some 70 windows a second.
+Label maps become 16-bit whole numbers, scans 64 greys between 0 and their 99.9th percentile (finer steps drown in
+noise, and training rescales every scan by its brain's median), cut to the head; all is packed by gzip. Visits are
+renamed in the order of the table, so that nothing of their names travels; all are in the set ``train``. The synthetic
+patients are drawn on the CPU by ``--workers`` processes, of which sixteen keep a GPU busy: some 70 windows a second.
 
 Prints what each part takes, and warns above 64 MiB.
 """
@@ -26,9 +26,14 @@ import numpy as np
 
 from dawson.learn.anatomy import nifti_files
 from dawson.learn.cases import find_cases
-from dawson.study import Sequence
+from dawson.prepare.grid import head_box
+from dawson.read import read_scan
+from dawson.read.mask import read_mask
+from dawson.study import Scan, Sequence
 
 MOST_MIB = 64
+GREYS = 64
+SPARE = 4  # voxels around the head
 CUT = 99.9  # percentile of the voxels above zero
 
 
@@ -53,20 +58,23 @@ def main() -> None:
     patients: dict[str, str] = {}
     for number, case in enumerate(find_cases(options.cases), 1):
         patient, visit = patients.setdefault(case.patient, f"p{len(patients) + 1:02}"), f"v{number:02}"
-        cells = []
+        cells, boxes = [], []
         for sequence in Sequence:
             cell = "n/a"
             if sequence in case.scans:
                 cell = f"visits/{visit}_{sequence.value}.nii.gz"
-                image = nib.load(case.scans[sequence])
-                _save(out / cell, _eight_bits(np.asanyarray(image.dataobj, dtype=np.float32)), image.affine)
+                scan = read_scan(case.scans[sequence], sequence)
+                box = _head(scan)
+                boxes.append((scan.grid, box))
+                _save(out / cell, _few_greys(scan.voxels[box]), _moved(scan.grid.affine, box))
                 split.append(f"{patient}\t{visit}\t{sequence.value}\ttrain")
             cells.append(cell)
         for what, file in (("mask", case.mask), ("unsure", case.unsure)):
             cell = "n/a" if file is None else f"visits/{visit}_{what}.nii.gz"
             if file is not None:
-                image = nib.load(file)
-                _save(out / cell, (np.asanyarray(image.dataobj) > 0).astype(np.uint8), image.affine)
+                drawn = read_mask(file)
+                box = next((b for grid, b in boxes if grid.same_as(drawn.grid)), (slice(None),) * 3)
+                _save(out / cell, drawn.mask[box].astype(np.uint8), _moved(drawn.grid.affine, box))
             cells.append(cell)
         lines.append("\t".join([patient, visit, *cells]))
     (out / "cases.tsv").write_text("\n".join(lines) + "\n", "utf-8")
@@ -81,11 +89,23 @@ def main() -> None:
     print(f"{'all':<12}{total:7.1f} MiB{'' if total <= MOST_MIB else f', more than {MOST_MIB}'}")
 
 
-def _eight_bits(voxels: np.ndarray) -> np.ndarray:
+def _few_greys(voxels: np.ndarray) -> np.ndarray:
     low = min(float(voxels.min()), 0.0)
     above = voxels[voxels > 0]
     high = float(np.percentile(above, CUT)) if above.size else 1.0
-    return np.rint(np.clip((voxels - low) / (high - low), 0, 1) * 255).astype(np.uint8)
+    return np.rint(np.clip((voxels - low) / (high - low), 0, 1) * (GREYS - 1)).astype(np.uint8)
+
+
+def _head(scan: Scan) -> tuple[slice, ...]:
+    """A box (i, j, k) around the head, with some voxels to spare: the noise of air is what packs worst."""
+    first, last = head_box(scan.voxels, scan.grid)
+    return tuple(slice(max(int(a) - SPARE, 0), int(b) + SPARE) for a, b in zip(first, last, strict=True))
+
+
+def _moved(affine: np.ndarray, box: tuple[slice, ...]) -> np.ndarray:
+    moved = affine.copy()
+    moved[:3, 3] += affine[:3, :3] @ [side.start or 0 for side in box]
+    return moved
 
 
 def _name(file: Path) -> str:
