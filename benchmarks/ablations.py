@@ -50,7 +50,7 @@ ARMS: Mapping[str, Mapping[str, str]] = {
     "no small-lesion sampling": NOT_SMALL,
     "random contrasts only": {"synthesis.random_contrast": "true"},
     "no anatomy head": {"loss.anatomy": "0"},
-    "lesions in cortex in half of the draws": {"synthesis.cortical": "0.5"},
+    "no juxtacortical lesions": {"synthesis.juxtacortical": "0"},
     "no lesion-free samples": {"synthesis.healthy": "0"},
 }
 REAL = "with marked real visits"
