@@ -42,7 +42,7 @@ from dawson.study import Labels, Mask, Segmentation, Sequence, Study, Volume
 NEAR_ENOUGH = 1.05
 """Factor by which the brain's median, as the model found it, may miss 1; beyond it the model looks again."""
 GUESS = 0.7  # of a head's rough scale, which bright fat raises: about the brain's median
-WEAK_DICE = 0.3  # on validation scans; below it, what was not found says nothing
+WEAK_DICE = 0.4  # on validation scans; below it, what was not found says nothing
 
 Progress = Callable[[str], None]
 
