@@ -15,7 +15,8 @@ called *unsure*, and the faint rim of lesions). All the rest is healthy, and wha
 are the mistakes that the next model is to unlearn. Such masks teach; they are no truth to measure by.
 
 A verdict belongs to the candidate that holds its position (RAS mm), so a table of verdicts can be used again with the
-results of another model; a position that no candidate holds any more is reported.
+results of another model: *look* with ``--verdicts`` takes over those that still hold and says how many candidates are
+new; *masks* reports positions that no candidate holds any more.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from __future__ import annotations
 import argparse
 import csv
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import matplotlib as mpl
@@ -84,23 +85,48 @@ def main() -> None:
     parser.add_argument("what", choices=("look", "masks"))
     parser.add_argument("out", type=Path)
     parser.add_argument("visits", nargs="+", metavar="NAME=RESULTS=FLAIR")
-    parser.add_argument("--verdicts", type=Path, help="table; OUT/verdicts.tsv where left out")
+    parser.add_argument("--verdicts", type=Path, help="table; for masks OUT/verdicts.tsv where left out")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    table = options.verdicts or options.out / "verdicts.tsv"
+    table = options.out / "verdicts.tsv"
     visits = (_read(text) for text in options.visits)
     if options.what == "look":
-        _look(visits, options.out, table)
+        _look(visits, options.out, table, _verdicts(options.verdicts) if options.verdicts else [])
     else:
-        _masks(visits, options.out, table)
+        _masks(visits, options.out, _verdicts(options.verdicts or table))
 
 
-def _look(visits: Iterator[Visit], out: Path, table: Path) -> None:
+def _verdicts(table: Path) -> list[dict[str, str]]:
+    with table.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    for number, row in enumerate(rows, 2):
+        if row["verdict"] not in VERDICTS:
+            raise SystemExit(f"{table}, line {number}: the verdict is {row['verdict']!r}; give one of {VERDICTS}")
+    return rows
+
+
+def _held(visit: Visit, found: list[Candidate], rows: list[dict[str, str]]) -> Iterator[tuple[int | None, str]]:
+    """For each verdict on this visit the number of the candidate that holds its position, and the verdict."""
+    by_place = {tuple(voxel): number for number, one in enumerate(found) for voxel in one.voxels.tolist()}
+    for row in rows:
+        if row["visit"] == visit.name:
+            voxel = np.round(visit.grid.to_index(np.array([float(row[axis]) for axis in "xyz"])))
+            yield by_place.get(tuple(int(n) for n in voxel)), row["verdict"]
+
+
+def _look(visits: Iterator[Visit], out: Path, table: Path, rows: list[dict[str, str]]) -> None:
     if table.exists():
         raise SystemExit(f"{table} is there already: move it away, it may hold verdicts")
     lines = ["\t".join(COLUMNS)]
     for visit in visits:
         found = list(candidates(visit))
+        known: dict[int, set[str]] = {}
+        for held, verdict in _held(visit, found, rows):
+            if held is not None:
+                known.setdefault(held, set()).add(verdict)
+        for number, verdicts in known.items():  # pieces that were judged apart and are one now: look again
+            verdict = verdicts.pop() if len(verdicts) == 1 else "unsure"
+            found[number] = replace(found[number], verdict=verdict)
         _draw(visit, found, out)
         for number, one in enumerate(found, 1):
             values = (
@@ -111,41 +137,31 @@ def _look(visits: Iterator[Visit], out: Path, table: Path) -> None:
                 f"{one.brightness:.2f}",
             )
             lines.append("\t".join((visit.name, *values, one.verdict)))
-        print(
-            f"{visit.name}: {len(found)} candidates, {sum(not one.seen for one in found)} of them not seen by the model"
-        )
+        unseen, fresh = sum(not one.seen for one in found), len(found) - len(known)
+        print(f"{visit.name}: {len(found)} candidates, {unseen} not seen by the model, {fresh} not judged before")
     table.write_text("\n".join(lines) + "\n", "utf-8")
     print(f"{table}: go through the column verdict ({', '.join(VERDICTS)}), then run 'masks'")
 
 
-def _masks(visits: Iterator[Visit], out: Path, table: Path) -> None:
-    with table.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file, delimiter="\t"))
-    for number, row in enumerate(rows, 2):
-        if row["verdict"] not in VERDICTS:
-            raise SystemExit(f"{table}, line {number}: the verdict is {row['verdict']!r}; give one of {VERDICTS}")
+def _masks(visits: Iterator[Visit], out: Path, rows: list[dict[str, str]]) -> None:
     for visit in visits:
-        own = [row for row in rows if row["visit"] == visit.name]
-        lesion, unsure = np.zeros(visit.flair.shape, bool), np.zeros(visit.flair.shape, bool)
-        healthy, lost = unsure.copy(), 0
-        by_place = {tuple(voxel): one for one in candidates(visit) for voxel in one.voxels}
-        for row in own:
-            voxel = visit.grid.to_index(np.array([float(row[axis]) for axis in "xyz"]))
-            one = by_place.get(tuple(int(n) for n in np.round(voxel)))
-            if one is None:
+        found = list(candidates(visit))
+        lesion, unsure, healthy = (np.zeros(visit.flair.shape, bool) for _ in range(3))
+        lost = 0
+        for held, verdict in _held(visit, found, rows):
+            if held is None:
                 lost += 1
-                continue
-            where = tuple(one.voxels.T)
-            if row["verdict"] == "lesion":
-                drawn, rim = _drawn(visit, one)
+            elif verdict == "lesion":
+                drawn, rim = _drawn(visit, found[held])
                 lesion |= drawn
                 unsure |= rim
-            (unsure if row["verdict"] == "unsure" else healthy)[where] |= row["verdict"] != "lesion"
+            else:
+                (unsure if verdict == "unsure" else healthy)[tuple(found[held].voxels.T)] = True
         unsure &= ~lesion & ~healthy
         for suffix, marked in (("", lesion), ("_unsure", unsure)):
             nib.save(nib.Nifti1Image(marked.astype(np.uint8), visit.grid.affine), out / f"{visit.name}{suffix}.nii.gz")
         volumes = [float(marked.sum()) * visit.grid.voxel_volume / 1000 for marked in (lesion, unsure)]
-        note = f", {lost} of {len(own)} verdicts belong to no candidate" if lost else ""
+        note = f", {lost} verdicts belong to no candidate" if lost else ""
         print(f"{visit.name}\tlesion {volumes[0]:.2f} ml, unsure {volumes[1]:.2f} ml{note}")
 
 
