@@ -4,7 +4,7 @@
     python benchmarks/ablations.py labelled.tsv --maps LABELMAPS --masks LESIONMASKS -o ablations
     python benchmarks/ablations.py labelled.tsv … --marked marked.tsv --marked-split split.tsv  # and with real visits
 
-Every arm is ``dawson train`` from scratch on windows of 64³, with the same steps, rate and seed: some six minutes
+Every arm is ``dawson train`` from scratch on windows of 64³, with the same steps, rate and seed: five to six minutes
 each on two cores at the default budget. Run it again to go on where it stopped. No labelled scan is learned from;
 give masks of patients whose scans are labelled to ``--exclude``.
 
@@ -91,10 +91,16 @@ def _folder(name: str, options: argparse.Namespace) -> Path:
 
 def _train(name: str, options: argparse.Namespace) -> None:
     folder = _folder(name, options)
-    if (folder / "model" / "model.onnx").exists():
-        return
     steps = options.steps // 2 if name == "half the steps" else options.steps
     changes = BASE | {"optimizer.steps": str(steps), "synthesis.exclude_masks": options.exclude} | ARMS.get(name, {})
+    asked = {"changes": changes, "masks": str(options.masks.resolve()), "maps": str(options.maps.resolve())}
+    told = folder / "asked.json"
+    if told.exists() and json.loads(told.read_text("utf-8")) != asked:
+        raise SystemExit(f"{folder} holds an arm of other settings: name another folder with -o")
+    folder.mkdir(parents=True, exist_ok=True)
+    told.write_text(json.dumps(asked), "utf-8")
+    if (folder / "model" / "model.onnx").exists():
+        return
     command = [sys.executable, "-m", "dawson", "train", "--maps", str(options.maps), "--masks", str(options.masks)]
     command += [text for key, value in changes.items() for text in ("--set", f"{key}={value}")]
     if name == REAL:
@@ -107,6 +113,8 @@ def _train(name: str, options: argparse.Namespace) -> None:
 def _prepare(options: argparse.Namespace) -> list[Prepared]:
     cases = find_cases(options.cases)
     units = [Unit(case, _given(case, name)) for name in options.inputs.split(",") for case in cases]
+    if not all(unit.sequences for unit in units):
+        raise SystemExit("every case needs a sequence of every one of --inputs")
     return prepare_units(units, check_cases(cases), load_recipe("dawson"), options.output / "cache")
 
 
@@ -116,8 +124,9 @@ def _given(case: Case, name: str) -> tuple[Sequence, ...]:
 
 def _measure(folder: Path, prepared: list[Prepared], out: Path) -> Scores:
     """Dice (cases, thresholds) and F1 (cases, thresholds × peaks) of one arm, kept beside its model."""
-    kept = folder / "scores.json"
-    if not kept.exists():
+    kept, names = folder / "scores.json", [one.name for one in prepared]
+    known = json.loads(kept.read_text("utf-8")) if kept.exists() else {}
+    if known.get("of") != names:
         model = load_model(folder)
         infer = load_engine(model.onnx)
         dice, f1 = [], []
@@ -129,8 +138,9 @@ def _measure(folder: Path, prepared: list[Prepared], out: Path) -> Scores:
             rows = _figures(np.where(brain, found, 0.0), np.asarray(one.lesion) == 1)
             dice.append(rows[0])
             f1.append(rows[1])
-        kept.write_text(json.dumps({"dice": dice, "f1": f1}), "utf-8")
-    return {key: np.array(value) for key, value in json.loads(kept.read_text("utf-8")).items()}
+        known = {"of": names, "dice": dice, "f1": f1}
+        kept.write_text(json.dumps(known), "utf-8")
+    return {key: np.array(known[key]) for key in ("dice", "f1")}
 
 
 def _figures(probability: NDArray[np.float32], truth: NDArray[np.bool_]) -> tuple[list[float], list[float]]:

@@ -105,13 +105,24 @@ def _verdicts(table: Path) -> list[dict[str, str]]:
     return rows
 
 
-def _held(visit: Visit, found: list[Candidate], rows: list[dict[str, str]]) -> Iterator[tuple[int | None, str]]:
-    """For each verdict on this visit the number of the candidate that holds its position, and the verdict."""
+def _judged(visit: Visit, found: list[Candidate], rows: list[dict[str, str]]) -> tuple[dict[int, str], int, int]:
+    """Verdicts by the number of the candidate that holds their position, how many clash, and how many none holds.
+
+    Candidates that were judged apart may be one by another model: where their verdicts differ, that one is unsure.
+    """
     by_place = {tuple(voxel): number for number, one in enumerate(found) for voxel in one.voxels.tolist()}
+    verdicts: dict[int, set[str]] = {}
+    lost = 0
     for row in rows:
         if row["visit"] == visit.name:
             voxel = np.round(visit.grid.to_index(np.array([float(row[axis]) for axis in "xyz"])))
-            yield by_place.get(tuple(int(n) for n in voxel)), row["verdict"]
+            number = by_place.get(tuple(int(n) for n in voxel))
+            if number is None:
+                lost += 1
+            else:
+                verdicts.setdefault(number, set()).add(row["verdict"])
+    clashes = sum(len(several) > 1 for several in verdicts.values())
+    return {n: next(iter(v)) if len(v) == 1 else "unsure" for n, v in verdicts.items()}, clashes, lost
 
 
 def _look(visits: Iterator[Visit], out: Path, table: Path, rows: list[dict[str, str]]) -> None:
@@ -120,12 +131,8 @@ def _look(visits: Iterator[Visit], out: Path, table: Path, rows: list[dict[str, 
     lines = ["\t".join(COLUMNS)]
     for visit in visits:
         found = list(candidates(visit))
-        known: dict[int, set[str]] = {}
-        for held, verdict in _held(visit, found, rows):
-            if held is not None:
-                known.setdefault(held, set()).add(verdict)
-        for number, verdicts in known.items():  # pieces that were judged apart and are one now: look again
-            verdict = verdicts.pop() if len(verdicts) == 1 else "unsure"
+        known, clashes, _ = _judged(visit, found, rows)
+        for number, verdict in known.items():
             found[number] = replace(found[number], verdict=verdict)
         _draw(visit, found, out)
         for number, one in enumerate(found, 1):
@@ -138,7 +145,7 @@ def _look(visits: Iterator[Visit], out: Path, table: Path, rows: list[dict[str, 
             )
             lines.append("\t".join((visit.name, *values, one.verdict)))
         unseen, fresh = sum(not one.seen for one in found), len(found) - len(known)
-        print(f"{visit.name}: {len(found)} candidates, {unseen} not seen by the model, {fresh} not judged before")
+        print(f"{visit.name}: {len(found)} candidates, {unseen} not seen by the model, {fresh + clashes} to judge anew")
     table.write_text("\n".join(lines) + "\n", "utf-8")
     print(f"{table}: go through the column verdict ({', '.join(VERDICTS)}), then run 'masks'")
 
@@ -147,21 +154,20 @@ def _masks(visits: Iterator[Visit], out: Path, rows: list[dict[str, str]]) -> No
     for visit in visits:
         found = list(candidates(visit))
         lesion, unsure, healthy = (np.zeros(visit.flair.shape, bool) for _ in range(3))
-        lost = 0
-        for held, verdict in _held(visit, found, rows):
-            if held is None:
-                lost += 1
-            elif verdict == "lesion":
-                drawn, rim = _drawn(visit, found[held])
+        known, clashes, lost = _judged(visit, found, rows)
+        for number, verdict in known.items():
+            if verdict == "lesion":
+                drawn, rim = _drawn(visit, found[number])
                 lesion |= drawn
                 unsure |= rim
             else:
-                (unsure if verdict == "unsure" else healthy)[tuple(found[held].voxels.T)] = True
+                (unsure if verdict == "unsure" else healthy)[tuple(found[number].voxels.T)] = True
         unsure &= ~lesion & ~healthy
         for suffix, marked in (("", lesion), ("_unsure", unsure)):
             nib.save(nib.Nifti1Image(marked.astype(np.uint8), visit.grid.affine), out / f"{visit.name}{suffix}.nii.gz")
         volumes = [float(marked.sum()) * visit.grid.voxel_volume / 1000 for marked in (lesion, unsure)]
-        note = f", {lost} verdicts belong to no candidate" if lost else ""
+        note = f"; {clashes} candidates with verdicts that differ are unsure" if clashes else ""
+        note += f"; {lost} verdicts belong to no candidate" if lost else ""
         print(f"{visit.name}\tlesion {volumes[0]:.2f} ml, unsure {volumes[1]:.2f} ml{note}")
 
 

@@ -31,7 +31,7 @@ DATA = [
         "licence": "CC BY",
     },
     {
-        "what": "nine visits of six patients (01, 03, 04, 09, 19, 20), lesions proposed by models, judged by eye",
+        "what": "nine visits of six patients (01, 03, 04, 09, 19, 20), marked by models, then judged one by one",
         "source": LJUBLJANA,
         "licence": "CC BY",
     },

@@ -238,8 +238,8 @@ def _weak_inputs(network: Model, used: tuple[Sequence, ...]) -> list[str]:
     if dice is None or dice >= WEAK_DICE:
         return []
     return [
-        f"from {name.upper()} alone this model finds few of the lesions (mean Dice {dice:.2f} on validation scans): "
-        "that none or few were found does not mean that there are none; add a FLAIR"
+        f"from {name.upper()} alone this model does badly (mean Dice {dice:.2f} on validation scans): volumes can be "
+        "far off, and that none or few lesions were found does not mean that there are none; add a FLAIR"
     ]
 
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from dawson.learn.anatomy import LesionMap
+from dawson.learn.evolve import draw_course
 from dawson.learn.implant import PLAIN, draw_lesions, draw_looks
 from dawson.learn.tissues import INDEX
 from dawson.recipe import Synthesis
@@ -20,21 +21,21 @@ SETTINGS = replace(
 )
 
 
-def drawn(seed: int, **changes: float) -> tuple[torch.Tensor, torch.Tensor]:
-    """Lesion numbers and where cortex is: white matter below, cortex above."""
+def drawn(seed: int, **changes: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Lesion numbers, where they may lie and where cortex is: white matter below, cortex above."""
     tissue = torch.full((SIZE,) * 3, INDEX["cerebral white matter"])
     tissue[..., CORTEX_BEGINS:] = INDEX["cerebral cortex"]
     line = torch.arange(SIZE, dtype=torch.float32)
     where = torch.stack(torch.meshgrid(line, line, line, indexing="ij"))
     far = torch.full(tissue.shape, 25.0)
     rng = np.random.default_rng(seed)
-    component, _ = draw_lesions(tissue, far, where, NOTHING, np.eye(4), replace(SETTINGS, **changes), rng)
-    return component, tissue == INDEX["cerebral cortex"]
+    component, allowed = draw_lesions(tissue, far, where, NOTHING, np.eye(4), replace(SETTINGS, **changes), rng)
+    return component, allowed, tissue == INDEX["cerebral cortex"]
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_juxtacortical_lesions_lie_in_white_matter_and_reach_into_cortex(seed: int) -> None:
-    component, cortex = drawn(seed, juxtacortical=1.0)
+    component, _, cortex = drawn(seed, juxtacortical=1.0)
     numbers = [int(n) for n in component.unique() if n]
     assert numbers
     looks = draw_looks(SETTINGS, np.random.default_rng(seed))
@@ -51,6 +52,13 @@ def test_juxtacortical_lesions_lie_in_white_matter_and_reach_into_cortex(seed: i
 
 @pytest.mark.parametrize("seed", range(4))
 def test_other_lesions_stay_out_of_cortex(seed: int) -> None:
-    component, cortex = drawn(seed, juxtacortical=0.0)
+    component, _, cortex = drawn(seed, juxtacortical=0.0)
     assert bool(component.any())
     assert not bool((component * cortex).any())
+
+
+def test_a_patient_of_one_visit_keeps_juxtacortical_lesions_whole() -> None:
+    component, allowed, cortex = drawn(0, juxtacortical=1.0)
+    assert bool((component * cortex).any())
+    course = draw_course(component, allowed, 1, np.random.default_rng(0))
+    assert torch.equal(course.at(0) > 0, component > 0)

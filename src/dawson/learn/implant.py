@@ -116,7 +116,8 @@ def draw_lesions(
         _add_own(component, tissue, ventricle_distance, settings, rng)
     with_cortex = _allowed(cortex=True)[tissue]
     allowed = with_cortex if rng.random() < settings.cortical else _allowed(cortex=False)[tissue]
-    component = component * (allowed | ((component >= _FIRST_JUXTACORTICAL) & with_cortex))
+    allowed = allowed | ((component >= _FIRST_JUXTACORTICAL) & with_cortex)
+    component = component * allowed
     return component * keep[component], allowed
 
 

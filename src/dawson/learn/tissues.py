@@ -188,8 +188,8 @@ def draw_contrast(sequences: tuple[Sequence, ...], rng: np.random.Generator) -> 
 def draw_random_contrast(sequences: tuple[Sequence, ...], rng: np.random.Generator) -> NDArray[np.float64]:
     """Mean intensity of every tissue in every sequence, drawn without regard to physics.
 
-    Returns (sequences, tissues). Fluid is one; lesions are brighter or darker than white matter by a fifth at least,
-    since what cannot be seen cannot be learned.
+    Returns (sequences, tissues). All fluid has one grey; lesions are brighter or darker than white matter by a fifth at
+    least, since what cannot be seen cannot be learned.
     """
     means = rng.uniform(0.05, 1.5, (len(sequences), len(TISSUES)))
     means[:, INDEX["air"]] = 0.0

@@ -166,7 +166,8 @@ class Synthesis:
     contrast: tuple[float, float] = (0.5, 1.15)
     random_contrast: bool = False
     """Whether tissues and lesions get greys at random, as SynthSeg paints them (Billot et al., Med Image Anal 2023),
-    not those that their sequence would give them: for sequences that the generator does not know."""
+    not those that their sequence would give them: for sequences that the generator does not know. Training only:
+    ``dawson synth`` paints by sequence."""
     stripped: float = 0.4
     thick: float = 0.5
     thickest_mm: float = 8.0
