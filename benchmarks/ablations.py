@@ -26,6 +26,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from dawson.evaluate.statistics import bootstrap_interval
 from dawson.learn.cases import Case, find_cases
 from dawson.learn.check import check_cases
 from dawson.learn.prepared import Prepared, Unit, prepare_units
@@ -80,7 +81,7 @@ def main() -> None:
     for name in names:
         _train(name, options)
     prepared = _prepare(options)
-    scores = {name: _measure(_folder(name, options), prepared, options.output) for name in names}
+    scores = {name: _measure(_folder(name, options), prepared) for name in names}
     patients = [one.unit.case.patient for one in prepared]
     _print(scores, patients, [one.unit.sequences for one in prepared], options)
 
@@ -122,7 +123,7 @@ def _given(case: Case, name: str) -> tuple[Sequence, ...]:
     return tuple(s for s in Sequence if s in case.scans and (name == "all" or s in name.split("+")))
 
 
-def _measure(folder: Path, prepared: list[Prepared], out: Path) -> Scores:
+def _measure(folder: Path, prepared: list[Prepared]) -> Scores:
     """Dice (cases, thresholds) and F1 (cases, thresholds × peaks) of one arm, kept beside its model."""
     kept, names = folder / "scores.json", [one.name for one in prepared]
     known = json.loads(kept.read_text("utf-8")) if kept.exists() else {}
@@ -171,7 +172,7 @@ def _print(
     print(f"{options.steps} steps of one window of {WINDOW}³, {len(set(patients))} patients")
     for number, subset in enumerate(subsets):
         rows = slice(number * size, (number + 1) * size)
-        who = np.array(patients[rows])
+        who = patients[rows]
         print(f"\n| from {subset} | Dice | F1 | difference in Dice | in F1 |\n|---|---|---|---|---|")
         chosen = {}
         for name, own in scores.items():
@@ -183,13 +184,10 @@ def _print(
             print(f"| {name} | {means} | {apart if chosen[name] is not first else ' | '} |")
 
 
-def _interval(differences: NDArray[np.float64], patients: NDArray[np.str_]) -> str:
+def _interval(differences: NDArray[np.float64], patients: list[str]) -> str:
     """Mean difference with its 95 % bootstrap interval, patients drawn with all their visits."""
-    rng = np.random.default_rng(0)
-    own = [differences[patients == patient] for patient in np.unique(patients)]
-    means = [np.concatenate([own[n] for n in rng.integers(len(own), size=len(own))]).mean() for _ in range(4000)]
-    low, high = np.percentile(means, (2.5, 97.5))
-    return f"{differences.mean():+.3f} ({low:+.3f} to {high:+.3f})"
+    low, high = bootstrap_interval(differences, patients, seed=0, draws=4000)
+    return f"{differences.mean():+.3f}" + ("" if low is None else f" ({low:+.3f} to {high:+.3f})")
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ import SimpleITK as sitk
 from matplotlib import pyplot as plt
 from numpy.typing import NDArray
 
+from dawson.learn.tissues import PARENCHYMA, Anatomy
 from dawson.measure.lesions import Points, connected
 from dawson.read import read_scan
 from dawson.study import Grid, Sequence
@@ -44,7 +45,7 @@ UNSEEN = 1.38  # times the brain within some 12 mm: brightness of a candidate th
 AROUND_MM, REACH_MM, SKIN_MM = 12.0, 4.0, 3.0
 BORDER, RIM = 0.35, 0.2  # probability from which on a lesion is drawn, and its rim is unsure
 SURE = 0.6  # peak from which on a bright candidate is proposed as lesion
-CORTEX, SUPRATENTORIAL = 3, (3, 4, 5)  # in anatomy.nii.gz
+SUPRATENTORIAL = (Anatomy.CORTEX, Anatomy.DEEP_GREY, Anatomy.WHITE_MATTER)
 COLUMNS = ("visit", "number", "x", "y", "z", "ml", "peak", "brightness", "verdict")
 VERDICTS = ("lesion", "unsure", "healthy")
 COLOURS = {"lesion": "lime", "unsure": "yellow", "healthy": "cyan"}
@@ -174,7 +175,7 @@ def _masks(visits: Iterator[Visit], out: Path, rows: list[dict[str, str]]) -> No
 def candidates(visit: Visit) -> Iterator[Candidate]:
     """All places to judge, those that the model saw first."""
     volume, healthy = visit.grid.voxel_volume, visit.probability < INKLING
-    limit = float(np.percentile(visit.flair[(visit.anatomy == CORTEX) & healthy], 85))
+    limit = float(np.percentile(visit.flair[(visit.anatomy == Anatomy.CORTEX) & healthy], 85))
     unseen = _glaring(visit)
     for voxels in connected(~healthy):
         where = tuple(voxels.T)
@@ -182,7 +183,7 @@ def candidates(visit: Visit) -> Iterator[Candidate]:
             one = _candidate(visit, voxels, limit, "unsure")
             unseen[where] = False
             sure = one.peak >= SURE and one.brightness >= 1
-            yield _candidate(visit, voxels, limit, "lesion") if sure else one
+            yield replace(one, verdict="lesion") if sure else one
     for voxels in connected(unseen):
         if len(voxels) * volume >= SMALLEST_UNSEEN_MM3:
             yield _candidate(visit, voxels, limit, "healthy")
@@ -199,7 +200,7 @@ def _candidate(visit: Visit, voxels: Points, limit: float, verdict: str) -> Cand
 
 def _glaring(visit: Visit) -> NDArray[np.bool_]:
     """What is far brighter than the brain around it, away from the skull."""
-    brain = np.isin(visit.anatomy, (*SUPRATENTORIAL, 6, 7))
+    brain = np.isin(visit.anatomy, PARENCHYMA)
     around = _blurred(np.where(brain, visit.flair, 0), visit.grid) / np.maximum(_blurred(brain, visit.grid), 1e-3)
     image = sitk.GetImageFromArray((visit.anatomy > 0).astype(np.uint8))
     filled = sitk.BinaryFillhole(sitk.BinaryMorphologicalClosing(image, [0, 3, 3], sitk.sitkBall))
@@ -239,7 +240,7 @@ def _draw(visit: Visit, found: list[Candidate], out: Path) -> None:
     for number, one in enumerate(found, 1):
         numbered[tuple(one.voxels.T)] = number
     axis = int(np.abs(visit.grid.affine[2, :3]).argmax())  # slices as near to axial as the scan's own
-    brain = np.isin(visit.anatomy, (1, *SUPRATENTORIAL)) | (numbered > 0)
+    brain = np.isin(visit.anatomy, (Anatomy.VENTRICLES, *SUPRATENTORIAL)) | (numbered > 0)
     white = float(np.percentile(visit.flair[brain], 99.7))
     frame = np.argwhere(_upright(brain.any(axis=axis), visit.grid, axis))
     box = tuple(slice(low, high + 1) for low, high in zip(frame.min(axis=0), frame.max(axis=0), strict=True))

@@ -16,7 +16,7 @@ from dawson.recipe import Synthesis
 
 _FIRST_OWN = 256  # component numbers below belong to the real mask
 _MOST_OWN = 60
-_LAST_OWN = _FIRST_OWN + _MOST_OWN + 1
+_NUMBERS = _FIRST_OWN + _MOST_OWN + 1  # of components, 0 for none included
 _FIRST_JUXTACORTICAL = _FIRST_OWN + 40  # and on: those of our own that lie under cortex and reach into it
 FAINTEST = 0.25  # of the full contrast
 PLAIN = (0.85, 1.15)  # contrast of juxtacortical lesions: fainter ones cannot be told from the cortex beside them
@@ -108,7 +108,7 @@ def draw_lesions(
 ) -> tuple[Tensor, Tensor]:
     """Numbers (n, n, n) of lesions, 0 elsewhere, and the mask (n, n, n) of tissue that they may lie in."""
     component = _real(where, lesions, mni)
-    keep = torch.zeros(_FIRST_OWN + _MOST_OWN + 1, dtype=torch.bool)
+    keep = torch.zeros(_NUMBERS, dtype=torch.bool)
     share = 1.0 if rng.random() < settings.whole_load else rng.random()
     keep[1:_FIRST_OWN] = torch.from_numpy(rng.random(_FIRST_OWN - 1) < share)
     keep[_FIRST_OWN:] = True
@@ -141,13 +141,12 @@ class Looks:
 
 def draw_looks(settings: Synthesis, rng: np.random.Generator) -> Looks:
     """Looks of all lesions of one patient."""
-    count = _FIRST_OWN + _MOST_OWN + 1
     faint, strong = settings.contrast
-    contrast = torch.from_numpy(rng.uniform(faint, strong, count)).float() * rng.uniform(0.8, 1.1)
-    hole = torch.from_numpy(rng.beta(2.2, 1.4, count)).float() * rng.uniform(0.7, 1.25)
-    fade = torch.from_numpy(rng.uniform(0, 1, count)).float() * (rng.uniform(0, 0.7) if rng.random() < 0.7 else 0.0)
-    fluid = torch.from_numpy(rng.beta(1.5, 1.5, count) * (rng.random(count) < rng.uniform(0, 0.5))).float()
-    contrast[_FIRST_JUXTACORTICAL:] = torch.from_numpy(rng.uniform(*PLAIN, count - _FIRST_JUXTACORTICAL)).float()
+    contrast = torch.from_numpy(rng.uniform(faint, strong, _NUMBERS)).float() * rng.uniform(0.8, 1.1)
+    hole = torch.from_numpy(rng.beta(2.2, 1.4, _NUMBERS)).float() * rng.uniform(0.7, 1.25)
+    fade = torch.from_numpy(rng.uniform(0, 1, _NUMBERS)).float() * (rng.uniform(0, 0.7) if rng.random() < 0.7 else 0.0)
+    fluid = torch.from_numpy(rng.beta(1.5, 1.5, _NUMBERS) * (rng.random(_NUMBERS) < rng.uniform(0, 0.5))).float()
+    contrast[_FIRST_JUXTACORTICAL:] = torch.from_numpy(rng.uniform(*PLAIN, _NUMBERS - _FIRST_JUXTACORTICAL)).float()
     contrast[0] = hole[0] = fluid[0] = 0.0
     uneven = float(rng.uniform(0, 0.3))
     return Looks(contrast, hole, fade, fluid, float(rng.uniform(0.3, 0.8)), uneven, int(rng.integers(2**62)))
@@ -202,7 +201,7 @@ def _add_own(
     size = tissue.shape[0]
     home, cortex = _allowed(cortex=False), INDEX["cerebral cortex"]
     count = min(int(rng.geometric(1 / settings.small_lesion_count)), _MOST_OWN)
-    free = {False: iter(range(_FIRST_OWN, _FIRST_JUXTACORTICAL)), True: iter(range(_FIRST_JUXTACORTICAL, _LAST_OWN))}
+    free = {False: iter(range(_FIRST_OWN, _FIRST_JUXTACORTICAL)), True: iter(range(_FIRST_JUXTACORTICAL, _NUMBERS))}
     for _ in range(count):
         under_cortex = rng.random() < settings.juxtacortical
         beside_ventricle = not under_cortex and rng.random() < 0.35

@@ -89,6 +89,7 @@ TISSUES: tuple[Tissue, ...] = (
 )
 
 INDEX: Mapping[str, int] = {tissue.name: index for index, tissue in enumerate(TISSUES)}
+_VENTRICLES = [INDEX[f"{name} ventricle"] for name in ("lateral", "third", "fourth")]
 PARENCHYMA = (Anatomy.CORTEX, Anatomy.DEEP_GREY, Anatomy.WHITE_MATTER, Anatomy.CEREBELLUM, Anatomy.BRAIN_STEM)
 
 
@@ -168,9 +169,7 @@ def draw_contrast(sequences: tuple[Sequence, ...], rng: np.random.Generator) -> 
     t1 = vary([t.t1 * (t.t1_field if high_field else 1.0) for t in TISSUES], spread)
     t2 = vary([t.t2 * (0.93 if high_field else 1.0) for t in TISSUES], spread)
     for values in (density, t1, t2):  # CSF is one fluid, wherever it lies
-        values[[INDEX["lateral ventricle"], INDEX["third ventricle"], INDEX["fourth ventricle"]]] = values[
-            INDEX["other CSF"]
-        ]
+        values[_VENTRICLES] = values[INDEX["other CSF"]]
     lesion = INDEX["lesion"]
     t1[lesion] = rng.uniform(1.25, 2.1) * t1[INDEX["cerebral white matter"]]
     t2[lesion] = rng.uniform(1.6, 3.0) * t2[INDEX["cerebral white matter"]]
@@ -193,8 +192,7 @@ def draw_random_contrast(sequences: tuple[Sequence, ...], rng: np.random.Generat
     """
     means = rng.uniform(0.05, 1.5, (len(sequences), len(TISSUES)))
     means[:, INDEX["air"]] = 0.0
-    fluid = [INDEX["lateral ventricle"], INDEX["third ventricle"], INDEX["fourth ventricle"]]
-    means[:, fluid] = means[:, [INDEX["other CSF"]]]
+    means[:, _VENTRICLES] = means[:, [INDEX["other CSF"]]]
     change = rng.uniform(0.2, 0.8, len(sequences)) * rng.choice((-1.0, 1.0), len(sequences))
     means[:, INDEX["lesion"]] = means[:, INDEX["cerebral white matter"]] * (1 + change)
     return means
