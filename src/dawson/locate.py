@@ -59,7 +59,8 @@ def locate(locator: Locator, images: Volume, grid: Grid) -> Mask:
     step = max(round(prepare.spacing_mm / grid.spacing[0]), 1)
     coarse = np.stack([block_means(image, np.full(3, step)) for image in images])
     coarse = np.stack([normalise(image, rough_scale(image)) for image in coarse])
-    _, _, found = see(locator.model, locator.infer, coarse, step * grid.spacing[0], overlap=prepare.overlap)
+    spacing = step * grid.spacing[0]
+    _, _, found = see(locator.model, locator.infer, coarse, spacing, overlap=prepare.overlap, generous=True)
     for axis in range(3):
         found = found.repeat(step, axis)
     i, j, k = grid.shape
@@ -67,16 +68,25 @@ def locate(locator: Locator, images: Volume, grid: Grid) -> Mask:
 
 
 def see(
-    model: Model, infer: Infer, images: Volume, spacing: float, *, overlap: float, wanted: Mask | None = None
+    model: Model,
+    infer: Infer,
+    images: Volume,
+    spacing: float,
+    *,
+    overlap: float,
+    wanted: Mask | None = None,
+    generous: bool = False,
 ) -> tuple[Volume, Labels, Mask]:
     """Scores (1 + classes, i, j, k), anatomy of the one brain and its parenchyma (i, j, k) in images (3, i, j, k).
 
     ``images`` lie on an isotropic grid of ``spacing`` mm; ``overlap`` and ``wanted`` are those of
-    :func:`dawson.network.engine.run_windows`.
+    :func:`dawson.network.engine.run_windows`. A ``generous`` outline leaves the brain as large as the loss's weights
+    have made it: what frames a brain may be too wide, and the locator's box is laid around such.
     """
     window, outputs = model.recipe.prepare.window, 1 + len(model.anatomy_names)
     scores = run_windows(infer, images, window=window, overlap=overlap, outputs=outputs, wanted=wanted)
-    anatomy = one_brain(argmax_anatomy(scores), model, spacing)
+    labels = argmax_anatomy(scores, None if generous else model.recipe.loss.anatomy_weights)
+    anatomy = one_brain(labels, model, spacing)
     return scores, anatomy, among(anatomy, model.card["parenchyma"], model)
 
 

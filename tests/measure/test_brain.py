@@ -28,16 +28,30 @@ def test_scalp_with_specks_of_core_still_goes(radius: np.ndarray) -> None:
     assert not find_brain(core | scalp, core | specks, spacing=1.0)[scalp].any()
 
 
-def test_a_thin_bridge_does_not_join_a_second_piece(radius: np.ndarray) -> None:
-    core = radius < 20
-    neck = np.zeros_like(core)
-    neck[40:50, 40:50, 0:10] = True
-    bridge = np.zeros_like(core)
-    bridge[44:46, 44:46, 8:30] = True
+def test_a_thin_bridge_does_not_join_a_second_piece_far_off() -> None:
+    axes = np.meshgrid(*[np.arange(90) - 44.5, np.arange(90) - 44.5, np.arange(140) - 110.0], indexing="ij")
+    core = np.sqrt(sum(axis**2 for axis in axes)) < 20
+    neck, bridge = np.zeros_like(core), np.zeros_like(core)
+    neck[40:50, 40:50, :50] = True
+    bridge[44:46, 44:46, 45:95] = True
     everything = core | neck | bridge
     found = find_brain(everything, everything, spacing=1.0)
     assert found[core].all()
-    assert not found[40:50, 40:50, 0:8].any()
+    assert not found[neck].any()
+
+
+@pytest.mark.parametrize("spacing", [1.0, 1.5])
+def test_gyri_stay_whose_white_matter_is_a_thin_blade(spacing: float) -> None:
+    """White matter in a gyrus is one to three voxels wide: cutting bridges cuts it too, but not the cortex on it."""
+    core = np.zeros((80, 80, 80), bool)
+    core[20:60, 20:60, 10:45] = True
+    blade = np.zeros_like(core)
+    blade[39:41, 25:55, 45 : 45 + round(15 / spacing)] = True
+    gyrus = np.zeros_like(core)
+    gyrus[36:44, 22:58, 45 : 45 + round(18 / spacing)] = True
+    found = find_brain(core | blade | gyrus, core | blade, spacing=spacing)
+    assert found[blade].all()
+    assert found[gyrus].all()
 
 
 def test_the_spacing_is_honoured(radius: np.ndarray) -> None:

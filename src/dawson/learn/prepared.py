@@ -40,7 +40,7 @@ from dawson.recipe import Recipe
 from dawson.recipe import Volume as VolumeSettings
 from dawson.study import Grid, Sequence, Study
 
-VERSION = 4  # of the way in which scans are prepared and kept; another version is another hash
+VERSION = 5  # of the way in which scans are prepared and kept; another version is another hash
 STALE_S = 3600.0  # an unfinished folder that nobody has touched for so long was left by a process that died
 ARRAYS = ("images", "lesion", "anatomy")
 NOTES = "notes.json"
@@ -165,7 +165,8 @@ class _Finder:
             found = align(drawn_on, study.reference)
             matrix, notes = found.matrix, found.warnings
         lesion = _labels(drawn, unit.case.unsure, inputs.grid, matrix)
-        arrays: dict[str, NDArray[Any]] = {"images": inputs.images, "lesion": lesion, "anatomy": argmax_anatomy(scores)}
+        anatomy = argmax_anatomy(scores, self.model.recipe.loss.anatomy_weights)
+        arrays: dict[str, NDArray[Any]] = {"images": inputs.images, "lesion": lesion, "anatomy": anatomy}
         slices = {s: _slices(study.scans[s].grid) for s in inputs.used}
         return _Fresh(arrays, inputs.used, (*inputs.warnings, *notes), slices)
 

@@ -7,7 +7,8 @@ import SimpleITK as sitk
 
 from dawson.study import Mask
 
-BRIDGE_MM = 2.0  # strips thinner than twice this do not connect
+BRIDGE_MM = 2.0  # strips thinner than twice this are no part of the brain's middle
+BLADE_MM = 20.0  # white matter of a gyrus is as thin as a strip, but ends this near to the middle
 REACH_MM = 8.0  # cortex and the fluid on it lie this near to white matter; scalp lies farther out
 
 
@@ -15,18 +16,29 @@ def find_brain(candidates: Mask, core: Mask, *, spacing: float) -> Mask:
     """What belongs to the brain, of all that may.
 
     ``core`` (i, j, k) marks what lies inside of cortex and fluid: white matter, deep grey matter, cerebellum and
-    brain-stem. Its largest connected piece, thin bridges cut, is taken for the inside of the one brain;
-    ``candidates`` (i, j, k) near to it are the brain. Scalp or neck muscle that was taken for cortex has no such
-    inside, or lies apart. Isotropic grid of ``spacing`` mm; all false where no core survives.
+    brain-stem. Its largest connected piece, thin bridges cut, is taken for the middle of the one brain; what hangs on
+    it, however thin, belongs to it for as far as the white matter of gyri reaches. ``candidates`` (i, j, k) near to
+    that are the brain. Scalp or neck muscle that was taken for cortex has no such inside, or lies apart. Isotropic grid
+    of ``spacing`` mm; all false where no core survives.
     """
     bridge = round(BRIDGE_MM / spacing)  # none where voxels are as wide as what it is to cut
     image = sitk.GetImageFromArray(core.astype(np.uint8))
-    pieces = sitk.RelabelComponent(sitk.ConnectedComponent(sitk.BinaryErode(image, [bridge] * 3, sitk.sitkBall)))
-    inside = pieces == 1
-    # A distance map costs the same for any reach; a dilation by a large ball does not.
-    apart = sitk.SignedMaurerDistanceMap(inside, squaredDistance=False, useImageSpacing=False)
-    near = sitk.GetArrayFromImage(apart) <= (bridge + REACH_MM / spacing)
-    if not sitk.GetArrayViewFromImage(inside).any():
-        near[:] = False
+    inside = _largest(sitk.BinaryErode(image, [bridge] * 3, sitk.sitkBall) if bridge else image)
+    near = np.zeros(core.shape, dtype=bool)
+    if sitk.GetArrayViewFromImage(inside).any():
+        if bridge:
+            inside = _largest(sitk.And(image, _within(inside, BLADE_MM / spacing)))
+        near = sitk.GetArrayFromImage(_within(inside, REACH_MM / spacing)).astype(bool)
     found: Mask = near & candidates
     return found
+
+
+def _largest(mask: sitk.Image) -> sitk.Image:
+    """The largest of a mask's 6-connected pieces."""
+    return sitk.RelabelComponent(sitk.ConnectedComponent(mask)) == 1
+
+
+def _within(mask: sitk.Image, voxels: float) -> sitk.Image:
+    """What lies no farther than so many voxels from a mask: a distance map costs the same for any reach."""
+    apart = sitk.SignedMaurerDistanceMap(mask, squaredDistance=False, useImageSpacing=False)
+    return apart <= voxels

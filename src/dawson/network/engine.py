@@ -132,7 +132,14 @@ def run_windows(
     return scores[:, :i, :j, :k]
 
 
-def argmax_anatomy(scores: Volume) -> NDArray[np.uint8]:
-    """The most probable anatomy (i, j, k) from scores (1 + classes, i, j, k); outside where nothing ran."""
-    labels: NDArray[np.uint8] = scores[1:].argmax(axis=0).astype(np.uint8)
+def argmax_anatomy(scores: Volume, weights: tuple[float, ...] | None = None) -> NDArray[np.uint8]:
+    """The most probable anatomy (i, j, k) from scores (1 + classes, i, j, k); outside where nothing ran.
+
+    ``weights`` are those that the loss gave the classes: a network that was taught small classes with more weight
+    believes in them by as much too often, and its scores over the weights are the probabilities (Elkan, IJCAI 2001).
+    """
+    classes = scores[1:]
+    if weights is not None:
+        classes = classes / np.array(weights, dtype=np.float32)[:, None, None, None]
+    labels: NDArray[np.uint8] = classes.argmax(axis=0).astype(np.uint8)
     return labels

@@ -23,7 +23,7 @@ RANGES = {
     "loss.dice_smoothing": POSITIVE,
     "loss.small_lesion_weight": AMOUNT,
     "loss.anatomy": AMOUNT,
-    "loss.anatomy_weights": AMOUNT,
+    "loss.anatomy_weights": POSITIVE,
     "optimizer.lr": POSITIVE,
     "optimizer.warm_up_steps": COUNT,
     "optimizer.patience_epochs": COUNT,
