@@ -1,63 +1,64 @@
-"""What the model is shown: scaled anew by the brain that it found, and told where the brain goes on."""
+"""What the model is shown: framed and scaled by a brain, and told where that goes on or has another median."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from dawson.inputs import Inputs, cut_off_cm2, rescaled, scales_by
-from dawson.prepare.intensity import CEILING, normalise
-from dawson.study import Grid, Sequence
+from dawson.inputs import Head, cut_off_cm2, frame, in_head, scale_off
+from dawson.prepare.intensity import CEILING
+from dawson.study import Grid, Mask, Scan, Sequence, Study
 
-SIDE = 40
+SIDE = 140
+BRAIN = (slice(20, 120), slice(20, 120), slice(0, 110))
 
 
 @pytest.fixture
-def inputs() -> Inputs:
-    """A FLAIR whose brain of 200 was taken for one of 100, with a lesion of 500, in a head that goes on below."""
-    raw = np.zeros((3, SIDE, SIDE, SIDE), np.float32)
-    raw[0, 5:35, 5:35, 5:35] = 200.0
-    raw[0, 18:22, 18:22, 18:22] = 500.0
-    images = raw.copy()
-    images[0] = normalise(raw[0], 100.0)
-    return Inputs(
-        images=images,
-        grid=Grid((SIDE, SIDE, SIDE), np.eye(4)),
-        parenchyma=raw[0] > 0,
-        used=(Sequence.FLAIR,),
-        alignment={},
-        warnings=(),
-        raw=raw,
-        scales={Sequence.FLAIR: 100.0},
-        within=((False, False), (False, False), (True, False)),
-    )
+def study() -> Study:
+    """A FLAIR of a brain of 200 with a lesion of 500, in muscle of 100."""
+    voxels = np.full((SIDE, SIDE, SIDE), 100.0, np.float32)
+    voxels[BRAIN] = 200.0
+    voxels[60:64, 60:64, 60:64] = 500.0
+    return Study({Sequence.FLAIR: Scan(Sequence.FLAIR, voxels, Grid((SIDE, SIDE, SIDE), np.eye(4)))})
 
 
-def test_another_brain_gives_another_scale_and_loses_nothing_to_the_ceiling(inputs: Inputs) -> None:
-    assert inputs.images[0].max() == CEILING  # the lesion was cut off
-    scales, change = scales_by(inputs, inputs.parenchyma)
-    assert change == pytest.approx(2.0)
-    images = rescaled(inputs, scales).images
-    assert np.median(images[0][inputs.parenchyma]) == pytest.approx(1.0)
-    assert images[0].max() == pytest.approx(2.5)
-    assert not images[1:].any()
+@pytest.fixture
+def head(study: Study) -> Head:
+    images = np.zeros((3, SIDE, SIDE, SIDE), np.float32)
+    images[0] = study.reference.voxels
+    return Head(images, images > 0, study.reference.grid, {}, ())
 
 
-def test_the_same_scale_changes_nothing(inputs: Inputs) -> None:
-    right = rescaled(inputs, {Sequence.FLAIR: 200.0})
-    scales, change = scales_by(right, inputs.parenchyma)
-    assert (scales, change) == ({Sequence.FLAIR: 200.0}, 1.0)
-    assert np.array_equal(right.images[0], normalise(inputs.raw[0], 200.0))
+def filled(*box: slice) -> Mask:
+    mask = np.zeros((SIDE, SIDE, SIDE), bool)
+    mask[box] = True
+    return mask
 
 
-def test_where_no_brain_was_found_the_scale_stays(inputs: Inputs) -> None:
-    scales, change = scales_by(inputs, np.zeros_like(inputs.parenchyma))
-    assert (scales, change) == (inputs.scales, 1.0)
+def test_a_brain_frames_and_scales_and_loses_nothing_to_the_ceiling(study: Study, head: Head) -> None:
+    inputs = frame(study, head, filled(*BRAIN))
+    assert inputs.box == (slice(12, 128), slice(12, 128), slice(0, 118))
+    assert inputs.images.shape[1:] == inputs.grid.shape == inputs.parenchyma.shape
+    assert np.allclose(inputs.grid.affine[:3, 3], [12, 12, 0])
+    assert np.median(inputs.images[0][inputs.parenchyma]) == pytest.approx(1.0)
+    assert CEILING > inputs.images[0].max() == pytest.approx(2.5)
+    assert not inputs.images[1:].any()
+    assert np.array_equal(in_head(inputs, inputs.parenchyma, head), filled(*BRAIN))
 
 
-def test_a_brain_is_cut_off_only_where_the_head_goes_on(inputs: Inputs) -> None:
-    brain = np.zeros_like(inputs.parenchyma)
-    brain[:20, 5:35, 10:] = True  # at the left, where the head ends, and at the top
-    assert cut_off_cm2(inputs, brain) == 0.0
-    brain[5:15, 5:25, 0] = True
-    assert cut_off_cm2(inputs, brain) == pytest.approx(2.0)
+def test_a_scale_by_something_else_is_told(study: Study, head: Head) -> None:
+    scalp = filled(slice(0, SIDE), slice(0, SIDE), slice(112, SIDE))
+    assert scale_off(frame(study, head, scalp), filled(*BRAIN), head) == pytest.approx(2.0)
+    inputs = frame(study, head, filled(*BRAIN))
+    assert scale_off(inputs, filled(*BRAIN), head) == 1.0
+    assert scale_off(inputs, scalp, head) == pytest.approx(2.0)
+    assert scale_off(inputs, np.zeros_like(scalp), head) == 1.0  # no brain tells of no other scale
+
+
+def test_a_brain_is_cut_off_only_where_the_head_goes_on(study: Study, head: Head) -> None:
+    """The locator has seen 80 of 100 mm in depth; below, the scan itself ends."""
+    inputs = frame(study, head, filled(slice(20, 120), slice(20, 100), slice(0, 110)))
+    assert cut_off_cm2(inputs, filled(slice(30, 50), slice(20, 60), slice(0, 50)), head) == 0.0
+    whole = filled(*BRAIN)
+    assert cut_off_cm2(inputs, whole, head) == pytest.approx(110.0)  # 100 by 110 mm in the last slice that was shown
+    assert cut_off_cm2(frame(study, head, whole), whole, head) == 0.0

@@ -148,6 +148,22 @@ def test_where_the_locator_fails_the_model_searches_the_head_itself(
     assert not any(check.status == "fail" for check in result.quality)
 
 
+def test_a_brain_that_goes_on_beyond_what_the_locator_saw_is_framed_anew(
+    files: dict[str, Path], of_flair: dawson.Segmentation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def low(locator: Locator, images: np.ndarray, grid: dawson.Grid) -> np.ndarray:
+        brain = locate(locator, images, grid)
+        slices = np.flatnonzero(brain.any(axis=(0, 1)))
+        brain[:, :, slices[-1] - 25 :] = False
+        return brain
+
+    monkeypatch.setattr("dawson.pipeline.locate", low)
+    result = dawson.segment(dawson.read_study(flair=files["flair"]))
+    assert "search the whole head" not in result.seconds
+    assert dice(result.anatomy > 0, of_flair.anatomy > 0) > 0.98
+    assert dice(result.lesions, of_flair.lesions) > 0.9
+
+
 def test_a_network_that_finds_brains_is_no_model_of_lesions(files: dict[str, Path]) -> None:
     locator = shipped_or_folder(LOCATOR)
     with pytest.raises(dawson.ModelError, match="finds brains"):

@@ -7,7 +7,7 @@ inference's second look: the generator teaches networks to bear what a scale may
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -34,9 +34,8 @@ class Inputs:
 
     ``images`` (3, i, j, k) on ``grid``, a box around the brain: FLAIR, T1, T2, 1 being the median of the
     parenchyma, zero where a sequence is absent; ``parenchyma`` (i, j, k) is the brain that they were scaled and cut by;
-    ``used`` are the sequences that the images hold. ``raw`` (3, i, j, k) are the images before they were scaled by
-    ``scales`` and cut off at the ceiling; ``within`` tells of every axis whether the head goes on below and above the
-    box.
+    ``used`` are the sequences that the images hold, and ``scales`` their medians; ``box`` is where the grid lies in the
+    head.
     """
 
     images: Volume
@@ -45,9 +44,8 @@ class Inputs:
     used: tuple[Sequence, ...]
     alignment: dict[Sequence, Alignment]
     warnings: tuple[str, ...]
-    raw: Volume
     scales: Mapping[Sequence, float]
-    within: tuple[tuple[bool, bool], ...]
+    box: tuple[slice, slice, slice]
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +99,6 @@ def frame(study: Study, head: Head, parenchyma: Mask) -> Inputs:
     box = bounding_box(parenchyma, margin=round(BRAIN_MARGIN_MM / head.grid.spacing[0]))
     warnings = list(head.warnings)
     scaled, scales = _scaled(study, head.images, head.covered, parenchyma, box, warnings)
-    within = tuple((side.start > 0, side.stop < length) for side, length in zip(box, head.grid.shape, strict=True))
     affine = head.grid.affine.copy()
     affine[:3, 3] = head.grid.to_world(np.array([s.start for s in box], dtype=np.float64))
     _, i, j, k = scaled.shape
@@ -112,9 +109,8 @@ def frame(study: Study, head: Head, parenchyma: Mask) -> Inputs:
         tuple(scales),
         head.alignment,
         tuple(warnings),
-        head.images[(slice(None), *box)],
         scales,
-        within,
+        box,
     )
 
 
@@ -174,32 +170,37 @@ def _scaled(
     return scaled, scales
 
 
-def scales_by(inputs: Inputs, brain: Mask) -> tuple[dict[Sequence, float], float]:
-    """The medians of another brain (i, j, k) by sequence, and the largest factor by which a scale changed."""
-    medians = {s: brain_median(inputs.raw[CHANNELS.index(s)], brain) for s in inputs.scales}
-    scales = {s: medians[s] if medians[s] > 0 else scale for s, scale in inputs.scales.items()}
-    changes = (max(scales[s] / scale, scale / scales[s]) for s, scale in inputs.scales.items())
-    return scales, max(changes, default=1.0)
+def in_head(inputs: Inputs, mask: Mask, head: Head) -> Mask:
+    """A mask (i, j, k) of what the network saw as one of the whole head."""
+    whole = np.zeros(head.grid.shape, dtype=bool)
+    whole[inputs.box] = mask
+    return whole
 
 
-def rescaled(inputs: Inputs, scales: Mapping[Sequence, float]) -> Inputs:
-    """The same visit scaled by other medians."""
-    images = inputs.images.copy()
-    for sequence, scale in scales.items():
-        images[CHANNELS.index(sequence)] = normalise(inputs.raw[CHANNELS.index(sequence)], scale)
-    return replace(inputs, images=images, scales=scales)
+def scale_off(inputs: Inputs, brain: Mask, head: Head) -> float:
+    """The largest factor by which a sequence's scale misses its median in a brain (i, j, k) of the head."""
+    off = 1.0
+    for sequence, scale in inputs.scales.items():
+        channel = CHANNELS.index(sequence)
+        median = brain_median(head.images[channel], brain & head.covered[channel])
+        if median > 0:
+            off = max(off, median / scale, scale / median)
+    return off
 
 
-def cut_off_cm2(inputs: Inputs, brain: Mask) -> float:
-    """How much of a brain (i, j, k) lies at a side of the box where the head goes on: there was more to look at."""
-    area = inputs.grid.voxel_volume ** (2 / 3) / 100
-    ends = [
-        np.count_nonzero(brain.take(0 if low else -1, axis)) * area
-        for axis, sides in enumerate(inputs.within)
-        for low, goes_on in zip((True, False), sides, strict=True)
-        if goes_on
-    ]
-    return max(ends, default=0.0)
+def cut_off_cm2(inputs: Inputs, brain: Mask, head: Head) -> float:
+    """How much of a brain (i, j, k) of the head lies at a side of the box where the head goes on.
+
+    There was more to look at then.
+    """
+    area = head.grid.voxel_volume ** (2 / 3) / 100
+    ends = [0.0]
+    for axis, (side, length) in enumerate(zip(inputs.box, head.grid.shape, strict=True)):
+        if side.start > 0:
+            ends.append(np.count_nonzero(brain.take(side.start, axis)) * area)
+        if side.stop < length:
+            ends.append(np.count_nonzero(brain.take(side.stop - 1, axis)) * area)
+    return max(ends)
 
 
 def check_brain(study: Study, parenchyma: Mask, grid: Grid) -> list[str]:

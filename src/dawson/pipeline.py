@@ -3,9 +3,9 @@
     read → align → prepare → find the brain → segment → bring back → measure → check → write
 
 A small network, the locator, finds the brain; the model sees that brain scaled by its median, which neither scalp nor
-lesion load can move. Where the brain as the model finds it has quite another median, it looks again, scaled by that;
-where it lies elsewhere, the model searches the whole head itself. A model whose recipe has a table ``[volume]``, as the
-paper's, sees one scan by itself, whole, and needs no locator.
+lesion load can move. Where the brain as the model finds it has quite another median or goes on beyond what was shown,
+it looks again, scaled and framed by that; where it lies elsewhere, the model searches the whole head itself. A model
+whose recipe has a table ``[volume]``, as the paper's, sees one scan by itself, whole, and needs no locator.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from dawson.errors import InputError, ModelError
-from dawson.inputs import Head, Inputs, check_brain, cut_off_cm2, frame, lay_out, rescaled, scales_by
+from dawson.inputs import Head, Inputs, check_brain, cut_off_cm2, frame, in_head, lay_out, scale_off
 from dawson.locate import about_locator, load_locator, locate, see
 from dawson.measure.anatomy import knows_anatomy
 from dawson.measure.calibration import calibrate
@@ -28,7 +28,7 @@ from dawson.measure.lesions import find_lesions
 from dawson.measure.place import place_lesions
 from dawson.measure.position import find_frame
 from dawson.measure.quality import Found, check_quality
-from dawson.measure.shape import Outline
+from dawson.measure.shape import CUT_CM2, LIKE_BRAINS, Outline
 from dawson.measure.volumes import measure_volumes
 from dawson.network.engine import Infer, load_engine, precision
 from dawson.network.model import Model, load_model
@@ -41,6 +41,7 @@ from dawson.study import Labels, Mask, Segmentation, Sequence, Study, Volume
 
 NEAR_ENOUGH = 1.05
 """Factor by which the brain's median, as the model found it, may miss 1; beyond it the model looks again."""
+MORE_LOOKS = 2  # a brain that goes on beyond the box is framed anew, by what was found of it
 GUESS = 0.7  # of a head's rough scale, which bright fat raises: about the brain's median
 WEAK_DICE = 0.4  # on validation scans; below it, what was not found says nothing
 
@@ -173,26 +174,30 @@ class _Seen:
 def _look(study: Study, head: Head, brain: Mask, network: Model, infer: Infer) -> _Seen | InputError:
     """What the model finds where ``brain`` (i, j, k) lies in the head, or why there is nothing to find.
 
-    Where the brain as it finds it has quite another median, it looks again, scaled by that.
+    Where the brain as it finds it has quite another median, or goes on beyond the box, it looks again, scaled and
+    framed by that.
     """
     try:
         inputs = frame(study, head, brain)
-        scores, anatomy, found = _run(network, infer, inputs)
-        scales, change = scales_by(inputs, found)
-        if change > NEAR_ENOUGH:
-            scores, anatomy, found = _run(network, infer, rescaled(inputs, scales))
-        warnings = check_brain(study, found, inputs.grid)
+        scores, anatomy, found = _run(network, infer, inputs, head)
+        for _ in range(MORE_LOOKS):
+            if scale_off(inputs, found, head) <= NEAR_ENOUGH and cut_off_cm2(inputs, found, head) <= CUT_CM2:
+                break
+            inputs = frame(study, head, found)
+            scores, anatomy, found = _run(network, infer, inputs, head)
+        warnings = check_brain(study, found, head.grid)
     except InputError as error:
         return error
-    both = 2 * np.count_nonzero(found & inputs.parenchyma)
-    dice = both / (np.count_nonzero(found) + np.count_nonzero(inputs.parenchyma))
-    return _Seen(inputs, scores, anatomy, Outline(dice, cut_off_cm2(inputs, found)), warnings)
+    both = 2 * np.count_nonzero(found & brain)
+    dice = both / (np.count_nonzero(found) + np.count_nonzero(brain))
+    return _Seen(inputs, scores, anatomy, Outline(dice, cut_off_cm2(inputs, found, head)), warnings)
 
 
-def _run(network: Model, infer: Infer, inputs: Inputs) -> tuple[Volume, Labels, Mask]:
-    """Scores (1 + classes, i, j, k), anatomy and brain (i, j, k) as the model finds them."""
+def _run(network: Model, infer: Infer, inputs: Inputs, head: Head) -> tuple[Volume, Labels, Mask]:
+    """Scores (1 + classes, i, j, k), anatomy, and the head's brain (i, j, k) as the model finds them."""
     spacing, overlap = inputs.grid.spacing[0], network.recipe.prepare.overlap
-    return see(network, infer, inputs.images, spacing, overlap=overlap, wanted=inputs.parenchyma)
+    scores, anatomy, found = see(network, infer, inputs.images, spacing, overlap=overlap, wanted=inputs.parenchyma)
+    return scores, anatomy, in_head(inputs, found, head)
 
 
 def _search(network: Model, infer: Infer, head: Head, guess: Mask) -> Mask:
@@ -207,10 +212,12 @@ def _search(network: Model, infer: Infer, head: Head, guess: Mask) -> Mask:
 
 
 def _better(one: _Seen | InputError, other: _Seen | InputError) -> _Seen | InputError:
-    """Of two ways to see a brain, the one that agrees better with where it was looked for."""
+    """Of two ways to see a brain, the one that agrees with where it was looked for, and of such the one cut least."""
     if isinstance(one, InputError) or isinstance(other, InputError):
         return other if isinstance(one, InputError) else one
-    return max((one, other), key=lambda seen: (not seen.outline.doubtful, seen.outline.dice))
+    if min(one.outline.dice, other.outline.dice) >= LIKE_BRAINS:
+        return min((one, other), key=lambda seen: seen.outline.cut_cm2)
+    return max((one, other), key=lambda seen: seen.outline.dice)
 
 
 def _in_one_volume(study: Study, settings: VolumeSettings, infer: Infer, begin: Progress) -> _Found:

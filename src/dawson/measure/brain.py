@@ -35,10 +35,12 @@ def find_brain(candidates: Mask, core: Mask, *, spacing: float) -> Mask:
 
 def _largest(mask: sitk.Image) -> sitk.Image:
     """The largest of a mask's 6-connected pieces."""
-    return sitk.RelabelComponent(sitk.ConnectedComponent(mask)) == 1
+    largest: sitk.Image = sitk.RelabelComponent(sitk.ConnectedComponent(mask)) == 1
+    return largest
 
 
 def _within(mask: sitk.Image, voxels: float) -> sitk.Image:
     """What lies no farther than so many voxels from a mask: a distance map costs the same for any reach."""
     apart = sitk.SignedMaurerDistanceMap(mask, squaredDistance=False, useImageSpacing=False)
-    return apart <= voxels
+    near: sitk.Image = apart <= voxels
+    return near
