@@ -1,11 +1,12 @@
 """False lesions on synthetic heads without any, and how well the coarse anatomy is found there.
 
-    python benchmarks/lesion_free.py --maps LABELMAPS [--heads 10] [--inputs flair,all] [--model FOLDER]
+    python benchmarks/lesion_free.py --maps LABELMAPS [--heads 10] [--inputs flair,all] [--model FOLDER] [--thin]
 
 Whole heads with all that resembles a lesion (periventricular caps, choroid plexus, bright cortex, flow), slices of up
 to 8 mm, with and without skull, drawn by dawson's own generator with another seed than training. The label maps are
 those that training used, so the anatomies are known to the network and only their looks are new: the anatomy's Dice
-says how well contrasts are understood, not unknown brains.
+says how well contrasts are understood, not unknown brains. A table then tells what each class was taken for; with
+``--thin`` all slices are of 1 mm, so that what they cost can be told.
 """
 
 from __future__ import annotations
@@ -37,13 +38,16 @@ def main() -> None:
     parser.add_argument("--model", type=Path)
     parser.add_argument("--heads", type=int, default=10)
     parser.add_argument("--inputs", default="flair,all")
+    parser.add_argument("--thin", action="store_true", help="slices of 1 mm throughout")
     parser.add_argument("--cache", type=Path, default=Path("cache"))
     options = parser.parse_args()
     heads = read_heads(nifti_files(options.maps), options.cache)
     nothing = LesionMap("nothing", np.zeros((2, 2, 2), np.uint8), np.eye(4), np.ones(1), np.zeros((1, 3)))
     settings = replace(load_model(options.model).recipe.synthesis, healthy=1.0)
+    settings = replace(settings, thick=0.0) if options.thin else settings
     counts: dict[str, list[int]] = {name: [] for name in options.inputs.split(",")}
     dice: dict[str, list[float]] = {}
+    taken = {name: np.zeros((len(Anatomy), len(Anatomy)), np.int64) for name in counts}
     for number in range(options.heads):
         rng = np.random.default_rng([SEED, number])
         head = heads[number % len(heads)]
@@ -59,6 +63,7 @@ def main() -> None:
             found = segment(Study({s: scans[s] for s in kept}), model=options.model)
             own.append(len(found.table))
             truth = sample.anatomy.numpy()
+            np.add.at(taken[name], (truth.ravel(), found.anatomy.ravel()), 1)
             for label, value in CLASSES.items():
                 dice.setdefault(f"{name}: {label}", []).append(_dice(found.anatomy == value, truth == value))
             brains = (np.isin(volume, PARENCHYMA) for volume in (found.anatomy, truth))
@@ -68,6 +73,11 @@ def main() -> None:
         print(f"{name}: false lesions a brain, median {statistics.median(own):g}, worst {max(own)} ({len(own)} heads)")
     for name, values in dice.items():
         print(f"{name}: Dice {np.mean(values):.3f}, worst {min(values):.3f}")
+    for name, table in taken.items():
+        print(f"\n{name}: what each class (row) was taken for, % of its voxels in all heads")
+        print("".join(f"{text:>14}" for text in ("", *(a.name.lower() for a in Anatomy))))
+        for anatomy, row in zip(Anatomy, 100 * table / table.sum(axis=1, keepdims=True), strict=True):
+            print(f"{anatomy.name.lower():>14}" + "".join(f"{share:14.1f}" for share in row))
 
 
 def _dice(one: np.ndarray, other: np.ndarray) -> float:
