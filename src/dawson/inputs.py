@@ -1,7 +1,7 @@
 """What the network is shown of a visit: align → prepare → find the brain → scale by its median.
 
 Training on real visits and inference both come here. Training keeps what it gets in half precision, and does without
-inference's second look: the generator teaches networks to bear what a scale may be off.
+inference's further looks: the generator teaches networks to bear what a scale may be off.
 """
 
 from __future__ import annotations

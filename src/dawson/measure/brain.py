@@ -23,20 +23,15 @@ def find_brain(candidates: Mask, core: Mask, *, spacing: float) -> Mask:
     """
     bridge = round(BRIDGE_MM / spacing)  # none where voxels are as wide as what it is to cut
     image = sitk.GetImageFromArray(core.astype(np.uint8))
-    inside = _largest(sitk.BinaryErode(image, [bridge] * 3, sitk.sitkBall) if bridge else image)
-    near = np.zeros(core.shape, dtype=bool)
-    if sitk.GetArrayViewFromImage(inside).any():
-        if bridge:
-            inside = _largest(sitk.And(image, _within(inside, BLADE_MM / spacing)))
-        near = sitk.GetArrayFromImage(_within(inside, REACH_MM / spacing)).astype(bool)
-    found: Mask = near & candidates
+    middle = sitk.BinaryErode(image, [bridge] * 3, sitk.sitkBall) if bridge else image
+    middle = sitk.RelabelComponent(sitk.ConnectedComponent(middle)) == 1
+    somewhere = np.argwhere(sitk.GetArrayViewFromImage(middle))[:1]
+    if not len(somewhere):
+        return np.zeros_like(candidates)
+    pieces = sitk.ConnectedComponent(sitk.And(image, _within(middle, BLADE_MM / spacing)))
+    inside = pieces == int(sitk.GetArrayViewFromImage(pieces)[tuple(somewhere[0])])
+    found: Mask = candidates & sitk.GetArrayFromImage(_within(inside, REACH_MM / spacing)).astype(bool)
     return found
-
-
-def _largest(mask: sitk.Image) -> sitk.Image:
-    """The largest of a mask's 6-connected pieces."""
-    largest: sitk.Image = sitk.RelabelComponent(sitk.ConnectedComponent(mask)) == 1
-    return largest
 
 
 def _within(mask: sitk.Image, voxels: float) -> sitk.Image:
