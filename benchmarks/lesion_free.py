@@ -27,7 +27,12 @@ from dawson.study import Grid, Scan, Sequence, Study
 
 SIDE = 224
 SEED = 20_261_122  # no run's
-CLASSES = {"white matter": Anatomy.WHITE_MATTER, "cortex": Anatomy.CORTEX, "ventricles": Anatomy.VENTRICLES}
+CLASSES = {
+    "white matter": [Anatomy.WHITE_MATTER],
+    "cortex": [Anatomy.CORTEX],
+    "ventricles": [Anatomy.VENTRICLES],
+    "brain": list(PARENCHYMA),
+}
 UNITS = 300.0  # scanner units that the brain's median gets
 
 
@@ -43,11 +48,11 @@ def main() -> None:
     options = parser.parse_args()
     heads = read_heads(nifti_files(options.maps), options.cache)
     nothing = LesionMap("nothing", np.zeros((2, 2, 2), np.uint8), np.eye(4), np.ones(1), np.zeros((1, 3)))
-    settings = replace(load_model(options.model).recipe.synthesis, healthy=1.0)
-    settings = replace(settings, thick=0.0) if options.thin else settings
+    settings = load_model(options.model).recipe.synthesis
+    settings = replace(settings, healthy=1.0, thick=0.0 if options.thin else settings.thick)
     counts: dict[str, list[int]] = {name: [] for name in options.inputs.split(",")}
     dice: dict[str, list[float]] = {}
-    taken = {name: np.zeros((len(Anatomy), len(Anatomy)), np.int64) for name in counts}
+    taken: dict[str, np.ndarray] = {}
     for number in range(options.heads):
         rng = np.random.default_rng([SEED, number])
         head = heads[number % len(heads)]
@@ -62,12 +67,10 @@ def main() -> None:
             kept = tuple(Sequence) if name == "all" else tuple(Sequence(s) for s in name.split("+"))
             found = segment(Study({s: scans[s] for s in kept}), model=options.model)
             own.append(len(found.table))
-            truth = sample.anatomy.numpy()
-            np.add.at(taken[name], (truth.ravel(), found.anatomy.ravel()), 1)
-            for label, value in CLASSES.items():
-                dice.setdefault(f"{name}: {label}", []).append(_dice(found.anatomy == value, truth == value))
-            brains = (np.isin(volume, PARENCHYMA) for volume in (found.anatomy, truth))
-            dice.setdefault(f"{name}: brain", []).append(_dice(*brains))
+            table = _taken(sample.anatomy.numpy(), found.anatomy)
+            taken[name] = taken.get(name, 0) + table
+            for label, classes in CLASSES.items():
+                dice.setdefault(f"{name}: {label}", []).append(_dice(table, classes))
         print(f"head {number + 1}: " + ", ".join(f"{name} {own[-1]} false" for name, own in counts.items()), flush=True)
     for name, own in counts.items():
         print(f"{name}: false lesions a brain, median {statistics.median(own):g}, worst {max(own)} ({len(own)} heads)")
@@ -80,8 +83,17 @@ def main() -> None:
             print(f"{anatomy.name.lower():>14}" + "".join(f"{share:14.1f}" for share in row))
 
 
-def _dice(one: np.ndarray, other: np.ndarray) -> float:
-    return float(2 * (one & other).sum() / max(one.sum() + other.sum(), 1))
+def _taken(truth: np.ndarray, found: np.ndarray) -> np.ndarray:
+    """How many voxels of each class (row) were taken for each (column)."""
+    many = len(Anatomy)
+    pairs = truth.ravel().astype(np.int64) * many + found.ravel()
+    return np.bincount(pairs, minlength=many * many).reshape(many, many)
+
+
+def _dice(table: np.ndarray, classes: list[Anatomy]) -> float:
+    """Of several classes as one, from the table of :func:`_taken`."""
+    both = table[np.ix_(classes, classes)].sum()
+    return float(2 * both / max(table[classes].sum() + table[:, classes].sum(), 1))
 
 
 if __name__ == "__main__":

@@ -34,18 +34,21 @@ class Inputs:
 
     ``images`` (3, i, j, k) on ``grid``, a box around the brain: FLAIR, T1, T2, 1 being the median of the
     parenchyma, zero where a sequence is absent; ``parenchyma`` (i, j, k) is the brain that they were scaled and cut by;
-    ``used`` are the sequences that the images hold, and ``scales`` their medians; ``box`` is where the grid lies in the
-    head.
+    ``scales`` are the medians of the sequences that the images hold; ``box`` is where the grid lies in the head.
     """
 
     images: Volume
     grid: Grid
     parenchyma: Mask
-    used: tuple[Sequence, ...]
     alignment: dict[Sequence, Alignment]
     warnings: tuple[str, ...]
     scales: Mapping[Sequence, float]
     box: tuple[slice, slice, slice]
+
+    @property
+    def used(self) -> tuple[Sequence, ...]:
+        """The sequences that the images hold."""
+        return tuple(self.scales)
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +109,6 @@ def frame(study: Study, head: Head, parenchyma: Mask) -> Inputs:
         scaled,
         Grid((i, j, k), affine),
         parenchyma[box],
-        tuple(scales),
         head.alignment,
         tuple(warnings),
         scales,

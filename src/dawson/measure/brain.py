@@ -23,13 +23,13 @@ def find_brain(candidates: Mask, core: Mask, *, spacing: float) -> Mask:
     """
     bridge = round(BRIDGE_MM / spacing)  # none where voxels are as wide as what it is to cut
     image = sitk.GetImageFromArray(core.astype(np.uint8))
-    middle = sitk.BinaryErode(image, [bridge] * 3, sitk.sitkBall) if bridge else image
-    middle = sitk.RelabelComponent(sitk.ConnectedComponent(middle)) == 1
-    somewhere = np.argwhere(sitk.GetArrayViewFromImage(middle))[:1]
-    if not len(somewhere):
+    eroded = sitk.BinaryErode(image, [bridge] * 3, sitk.sitkBall)
+    middle = sitk.RelabelComponent(sitk.ConnectedComponent(eroded)) == 1
+    somewhere = int(sitk.GetArrayViewFromImage(middle).argmax())  # one of its voxels, where it has any
+    if not sitk.GetArrayViewFromImage(middle).flat[somewhere]:
         return np.zeros_like(candidates)
     pieces = sitk.ConnectedComponent(sitk.And(image, _within(middle, BLADE_MM / spacing)))
-    inside = pieces == int(sitk.GetArrayViewFromImage(pieces)[tuple(somewhere[0])])
+    inside = pieces == int(sitk.GetArrayViewFromImage(pieces).flat[somewhere])
     found: Mask = candidates & sitk.GetArrayFromImage(_within(inside, REACH_MM / spacing)).astype(bool)
     return found
 
