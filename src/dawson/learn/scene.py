@@ -35,7 +35,7 @@ SPACES_MM = 3.0  # between perivascular spaces, where there are any
 class Scene:
     """A patch (n, n, n) of one imaginary patient, before any sequence is painted.
 
-    ``glow`` is the share of lesion-like T2 signal in white matter that is no lesion (caps, bands, dirty
+    ``glow`` is the share of lesion-like FLAIR signal in white matter that is no lesion (caps, bands, dirty
     white matter, and soft bright spots, which deep grey matter and brain-stem have too); ``spaces`` the share of fluid
     in perivascular spaces; ``cortex`` a factor on T2-weighted cortex; ``plexus`` the share of choroid plexus left;
     ``flow`` the signal that moving CSF has on FLAIR, relative to white matter; ``fat`` the share of fat in
@@ -113,6 +113,19 @@ def draw_scene(
     return Scene(tissue, lesion, glow, spaces, cortex.clamp(min=0.5), plexus, flow, fat, field(10) + 0.5 * fine)
 
 
+def _glow(scene: Scene, sequence: Sequence, rng: np.random.Generator) -> Tensor:
+    """The share of a lesion's signal that diffuse white matter has on one sequence.
+
+    Its water is freer than a lesion's: FLAIR suppresses a part of it, so T2 shows it up to twice as bright (the terminal
+    zones behind the ventricles above all). A network that has not seen that lets T2 overrule FLAIR.
+    """
+    if sequence is Sequence.T1:
+        return scene.glow * rng.uniform(0, 0.5)
+    if sequence is Sequence.T2:
+        return (scene.glow * rng.uniform(1, 2)).clamp(max=1.0)
+    return scene.glow
+
+
 def paint(scene: Scene, means: NDArray[np.float64], sequence: Sequence, rng: np.random.Generator) -> Tensor:
     """The ideal image (n, n, n) of one sequence from the ``means`` (tissues,) of its tissues."""
     level = torch.from_numpy(means).float()
@@ -131,8 +144,7 @@ def paint(scene: Scene, means: NDArray[np.float64], sequence: Sequence, rng: np.
     image = torch.where(plexus, fluid + scene.plexus * (image - fluid), image)
     if sequence is Sequence.FLAIR:
         image = image + _is(tissue, _CSF) * scene.flow * white
-    glow = scene.glow * (rng.uniform(0, 0.5) if t1 else 1.0)
-    image = image + glow * (full - white)
+    image = image + _glow(scene, sequence, rng) * (full - white)
     lesion = scene.lesion.hole if t1 else scene.lesion.contrast
     strength = (lesion * (1 + 0.12 * scene.texture)).clamp(0, 1.3)
     image = image + strength * (full - image)
