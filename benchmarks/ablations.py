@@ -129,7 +129,7 @@ def _measure(folder: Path, prepared: list[Prepared]) -> Scores:
     known = json.loads(kept.read_text("utf-8")) if kept.exists() else {}
     if known.get("of") != names:
         model = load_model(folder)
-        infer = load_engine(model.onnx)
+        infer = load_engine(model)
         dice, f1 = [], []
         for one in prepared:
             outputs = 1 + len(model.anatomy_names)

@@ -5,8 +5,8 @@
 
 One volume of 160 × 160 × 96 voxels and three channels, random, each engine on all cores, in turn, round by round, so
 that whatever else the machine does weighs on all alike; medians and ratios are printed. dawson runs its windows
-(OpenVINO, in either precision), ONNX Runtime the same file and windows, and MONAI's DynUNet of nnU-Net's default size
-(32 to 320 channels, six levels) one pass over the whole volume in torch, fp32, with random weights.
+(OpenVINO, in each precision that this CPU has), ONNX Runtime the same in f32, and MONAI's DynUNet of nnU-Net's default
+size (32 to 320 channels, six levels) one pass over the whole volume in torch, fp32, with random weights.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from dawson.cores import threads
+from dawson.errors import UsageError
 from dawson.network.engine import load_engine, precision, run_windows
 from dawson.network.model import Model, load_model
 
@@ -38,10 +39,15 @@ def main() -> None:
     options = parser.parse_args()
     model, left_out = load_model(options.model), options.without.split(",")
     engines: dict[str, Run] = {}
-    default = precision()
-    for wanted in dict.fromkeys((default, "f32")):
+    os.environ.pop("DAWSON_PRECISION", None)
+    default = precision(model)
+    for wanted in dict.fromkeys((default, "int8", "bf16", "f32")):
         os.environ["DAWSON_PRECISION"] = wanted
-        engines[f"dawson, {wanted}{' (default here)' if wanted == default else ''}"] = _dawson(model)
+        try:
+            if precision(model) == wanted:
+                engines[f"dawson, {wanted}{' (default here)' if wanted == default else ''}"] = _dawson(model)
+        except UsageError as error:
+            print(f"without {wanted}: {error}")
     if "onnxruntime" not in left_out:
         engines["ONNX Runtime, same file and windows"] = _onnxruntime(model)
     if "monai" not in left_out:
@@ -60,11 +66,13 @@ def main() -> None:
     for name, taken in seconds.items():
         middle = statistics.median(taken)
         print(f"{name:<46} {middle:7.2f} s  ({min(taken):.2f}–{max(taken):.2f})  ×{middle / own:.2f}")
-    print(f"weights: {model.onnx.stat().st_size / 2**20:.1f} MiB (fp16 ONNX), {model.card['parameters']:,} parameters")
+    for file in filter(None, (model.onnx, model.int8)):
+        print(f"{file.name}: {file.stat().st_size / 2**20:.1f} MiB")
+    print(f"{model.card['parameters']:,} parameters")
 
 
 def _dawson(model: Model) -> Run:
-    return _in_windows(load_engine(model.onnx), model)
+    return _in_windows(load_engine(model), model)
 
 
 def _in_windows(infer: Callable[[np.ndarray], np.ndarray], model: Model) -> Run:

@@ -58,7 +58,7 @@ def main() -> None:
     parser.add_argument("--ship", metavar="VERSION")
     options = parser.parse_args()
     model = load_model(options.model)
-    locator = Locator(model, load_engine(model.onnx))
+    locator = Locator(model, load_engine(model))
     told = {"synthetic heads, held out": _synthetic(locator, options)} | _real(locator, options.data)
     summary = {}
     for name, figures in told.items():

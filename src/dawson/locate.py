@@ -30,12 +30,12 @@ class Locator:
 
 def load_locator() -> Locator:
     """The shipped locator, compiled once a process and precision."""
-    return _load(precision())
+    return _load(precision(_shipped()))
 
 
 @cache
 def _load(_: str) -> Locator:
-    return Locator(_shipped(), load_engine(_shipped().onnx))
+    return Locator(_shipped(), load_engine(_shipped()))
 
 
 @cache

@@ -79,7 +79,7 @@ def segment(study: Study, *, model: Path | str | None = None, progress: Progress
         raise ModelError(
             "finds brains, not lesions", file=network.folder, remedy="leave --model out, or name a model of lesions"
         )
-    infer = load_engine(network.onnx)
+    infer = load_engine(network)
     if network.recipe.volume is None:
         found = _in_windows(study, network, infer, clock.begin)
     else:
@@ -107,7 +107,7 @@ def segment(study: Study, *, model: Path | str | None = None, progress: Progress
         anatomy=anatomy,
         anatomy_names=names,
         table=table,
-        model=network.summary | {"precision": precision(), "locator": found.locator},
+        model=network.summary | {"precision": precision(network), "locator": found.locator},
         seconds=clock.seconds,
         alignment={s: a.note for s, a in found.alignment.items()},
         warnings=tuple(warnings),

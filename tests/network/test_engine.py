@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import openvino
 import pytest
 import torch
 from hypothesis import given, settings
@@ -16,9 +19,10 @@ from safetensors.torch import load_file
 
 from dawson.errors import ModelError, UsageError
 from dawson.learn.export import export
+from dawson.learn.quantise import quantise, ranges_fed
 from dawson.learn.tissues import Anatomy
-from dawson.network.engine import argmax_anatomy, load_engine, run_windows, window_starts
-from dawson.network.model import load_model
+from dawson.network.engine import argmax_anatomy, load_engine, precision, run_windows, window_starts
+from dawson.network.model import Model, load_model
 from dawson.network.unet import UNet
 from dawson.recipe import Network, Prepare, Recipe
 
@@ -84,7 +88,7 @@ def torch_scores(folder: Path, images: np.ndarray) -> np.ndarray:
 def test_onnx_and_safetensors_agree(small_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DAWSON_PRECISION", "f32")
     images = np.random.default_rng(1).random((3, 32, 32, 32), dtype=np.float32)
-    found = load_engine(load_model(small_model).onnx)(images)
+    found = load_engine(load_model(small_model))(images)
     assert np.abs(found - torch_scores(small_model, images)).max() < 1e-4
 
 
@@ -96,7 +100,7 @@ def test_the_shipped_weights_give_the_same_mask_either_way(monkeypatch: pytest.M
     brain = (i**2 + j**2 + k**2 < 0.8).astype(np.float32)
     spots = (np.sin(9 * i) * np.sin(8 * j) * np.sin(7 * k) > 0.7) * brain
     images = np.stack([brain + 0.9 * spots, brain, brain + spots]).astype(np.float32)
-    found, wanted = load_engine(model.onnx)(images), torch_scores(model.folder, images)
+    found, wanted = load_engine(model)(images), torch_scores(model.folder, images)
     assert np.abs(found - wanted).max() < 2e-2
     one, two = found[0] >= model.threshold, wanted[0] >= model.threshold
     # The engines add up in different orders: only voxels that lie on the threshold itself may fall either way.
@@ -111,7 +115,7 @@ def test_half_precision_hardly_moves_a_probability(small_model: Path, monkeypatc
     for wanted in ("f32", "bf16"):
         monkeypatch.setenv("DAWSON_PRECISION", wanted)
         try:
-            found[wanted] = load_engine(load_model(small_model).onnx)(images)
+            found[wanted] = load_engine(load_model(small_model))(images)
         except UsageError:
             pytest.skip("this CPU has no bf16")
     assert 0 < np.abs(found["f32"] - found["bf16"]).max() < 0.05
@@ -119,20 +123,80 @@ def test_half_precision_hardly_moves_a_probability(small_model: Path, monkeypatc
 
 def test_an_unknown_precision_is_refused(small_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DAWSON_PRECISION", "f8")
-    with pytest.raises(UsageError, match="f32 or bf16"):
-        load_engine(load_model(small_model).onnx)
+    with pytest.raises(UsageError, match="int8, f32 or bf16"):
+        load_engine(load_model(small_model))
 
 
 def test_inference_repeats_to_the_bit(small_model: Path) -> None:
     images = np.random.default_rng(2).random((3, 32, 32, 32), dtype=np.float32)
-    one, two = (load_engine(load_model(small_model).onnx)(images) for _ in range(2))
+    one, two = (load_engine(load_model(small_model))(images) for _ in range(2))
     assert np.array_equal(one, two)
 
 
-def test_a_file_that_is_no_network_is_named(tmp_path: Path) -> None:
+def test_a_file_that_is_no_network_is_named(small_model: Path, tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(b"nothing")
     with pytest.raises(ModelError, match=r"model\.onnx"):
-        load_engine(tmp_path / "model.onnx")
+        load_engine(replace(load_model(small_model), folder=tmp_path))
+
+
+@pytest.fixture
+def quantised(small_model: Path, tmp_path: Path) -> Model:
+    folder = shutil.copytree(small_model, tmp_path / "model")
+    generator = torch.Generator().manual_seed(7)
+    quantise(folder, (torch.rand((3, 32, 32, 32), generator=generator) for _ in range(4)))
+    return load_model(folder)
+
+
+def test_integers_hardly_move_a_probability(quantised: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    images = np.random.default_rng(4).random((3, 32, 32, 32), dtype=np.float32)
+    found = {}
+    for wanted in ("f32", "int8"):
+        monkeypatch.setenv("DAWSON_PRECISION", wanted)
+        assert precision(quantised) == wanted
+        found[wanted] = load_engine(quantised)(images)
+    assert 0 < np.abs(found["f32"] - found["int8"]).max() < 0.05
+
+
+def test_a_model_without_integers_is_computed_without_them(small_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = load_model(small_model)
+    assert model.int8 is None
+    for wanted in ("int8", ""):
+        monkeypatch.setenv("DAWSON_PRECISION", wanted)
+        assert precision(model) in ("f32", "bf16")
+
+
+def test_integers_are_taken_of_themselves_where_bf16_is_slow(quantised: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DAWSON_PRECISION", raising=False)
+    usual = openvino.Core().get_property("CPU", "INFERENCE_PRECISION_HINT") == openvino.Type.bf16
+    monkeypatch.setattr("platform.machine", lambda: "AMD64")
+    assert precision(quantised) == ("bf16" if usual else "int8")
+    monkeypatch.setattr("platform.machine", lambda: "arm64")
+    assert precision(quantised) == ("bf16" if usual else "f32")
+
+
+def test_integers_that_differ_from_their_hash_are_refused(quantised: Model) -> None:
+    assert quantised.int8 is not None
+    quantised.int8.write_bytes(quantised.int8.read_bytes()[:-1])
+    with pytest.raises(ModelError, match=r"model\.int8\.onnx.*hash"):
+        load_model(quantised.folder)
+
+
+def test_training_again_forgets_old_integers(quantised: Model) -> None:
+    model, weights = quantised, load_file(quantised.folder / "model.safetensors")
+    export(weights, model.recipe, model.folder, {"steps": 1})
+    assert load_model(model.folder).int8 is None
+    assert not (model.folder / "model.int8.onnx").exists()
+
+
+def test_ranges_are_of_what_convolutions_are_fed() -> None:
+    network = UNet(Network((4, 8), (1, 1)), channels=3, anatomy_classes=2)
+    images = [torch.full((3, 16, 16, 16), value) for value in (-1.0, 3.0)]
+    seen: list[torch.Tensor] = []
+    network.down[1][0].convolution.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    ranges = ranges_fed(network, images)
+    assert set(ranges) == {"down.1.0.convolution", "up.0", "merge.0.0.convolution"}
+    together = torch.cat(seen)
+    assert ranges["down.1.0.convolution"] == (float(together.min()), float(together.max()))
 
 
 def test_inference_speaks_to_nobody(small_model: Path) -> None:
@@ -143,7 +207,8 @@ def test_inference_speaks_to_nobody(small_model: Path) -> None:
         "import numpy as np\n"
         "from pathlib import Path\n"
         "from dawson.network.engine import load_engine\n"
-        f"infer = load_engine(Path({str(small_model / 'model.onnx')!r}))\n"
+        "from dawson.network.model import load_model\n"
+        f"infer = load_engine(load_model(Path({str(small_model)!r})))\n"
         "infer(np.zeros((3, 32, 32, 32), np.float32))\n"
         "import time; time.sleep(1)\n"
         "assert not calls, calls\n"

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from dawson.learn.tissues import PARENCHYMA, Anatomy
 from dawson.measure.lesions import CONNECTIVITY
-from dawson.network.model import CARD, ONNX, SAFETENSORS, sha256
+from dawson.network.model import CARD, INT8, ONNX, SAFETENSORS, sha256
 from dawson.network.onnx import save_onnx, to_onnx
 from dawson.recipe import Recipe, recipe_to_dict
 
@@ -27,7 +27,8 @@ def export(weights: Mapping[str, Tensor], recipe: Recipe, folder: Path, facts: M
     folder without one is no model.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / CARD).unlink(missing_ok=True)
+    for old in (CARD, INT8):  # what was quantised before had other weights
+        (folder / old).unlink(missing_ok=True)
     half = {name: weight.detach().half().contiguous() for name, weight in weights.items()}
     save_file(half, folder / SAFETENSORS)
     (folder / SAFETENSORS).chmod(0o644)

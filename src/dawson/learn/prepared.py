@@ -147,7 +147,7 @@ class _Finder:
     def arrays(self, unit: Unit, facts: CaseFacts) -> _Fresh:
         study = Study({s: read_scan(unit.case.scans[s], s) for s in unit.sequences})
         if self.infer is None:
-            self.infer = load_engine(self.model.onnx)
+            self.infer = load_engine(self.model)
         inputs = prepare_study(study, self.model.recipe.prepare, load_locator())
         scores = run_windows(
             self.infer,

@@ -116,8 +116,8 @@ def draw_scene(
 def _glow(scene: Scene, sequence: Sequence, rng: np.random.Generator) -> Tensor:
     """The share of a lesion's signal that diffuse white matter has on one sequence.
 
-    Its water is freer than a lesion's: FLAIR suppresses a part of it, so T2 shows it up to twice as bright (the terminal
-    zones behind the ventricles above all). A network that has not seen that lets T2 overrule FLAIR.
+    Its water is freer than a lesion's: FLAIR suppresses a part of it, so T2 shows it up to twice as bright (behind the
+    ventricles above all). A network that has not seen that lets T2 overrule FLAIR.
     """
     if sequence is Sequence.T1:
         return scene.glow * rng.uniform(0, 0.5)

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import itertools
 import os
+import platform
 import sys
 import threading
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dawson.cores import threads
 from dawson.errors import ModelError, UsageError
+from dawson.network.model import Model
 from dawson.study import Mask, Volume
 
 # OpenVINO's Python package reports its use over the network when it is imported. A scan's computer must not
@@ -26,25 +27,27 @@ sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 import openvino  # noqa: E402
 
 Infer = Callable[[Volume], Volume]
-PRECISIONS = ("bf16", "f32")
+PRECISIONS = ("bf16", "f32", "int8")
+X86 = ("x86_64", "amd64")  # where int8 has been measured to be the faster one
 
 
-def load_engine(file: Path) -> Infer:
-    """Compile an ONNX file for this machine's CPU.
+def load_engine(model: Model) -> Infer:
+    """Compile a model for this machine's CPU.
 
     Returns a function from images (3, n, n, n) float32 to scores (1 + classes, n, n, n) float32. It computes in
     :func:`precision`.
 
     Raises :class:`ModelError` for a file that cannot be run, and :class:`UsageError` for a bad DAWSON_PRECISION.
     """
-    wanted = precision()
+    wanted = precision(model)
+    file = (model.int8 if wanted == "int8" else None) or model.onnx
     try:
         core = openvino.Core()
         compiled = core.compile_model(
             str(file),
             "CPU",
             {
-                "INFERENCE_PRECISION_HINT": wanted,
+                "INFERENCE_PRECISION_HINT": "bf16" if wanted == "bf16" else "f32",
                 "PERFORMANCE_HINT": "LATENCY",
                 "INFERENCE_NUM_THREADS": str(threads()),
             },
@@ -62,25 +65,34 @@ def load_engine(file: Path) -> Infer:
     return infer
 
 
-def precision() -> str:
-    """``bf16`` on CPUs that multiply matrices in it, two to three times as fast, else ``f32``.
+def precision(model: Model) -> str:
+    """What a model is computed in: ``bf16`` on CPUs that multiply matrices in it, else ``int8`` if it has such weights.
 
-    The network was trained in bf16, so lesions hardly differ (docs/model.md has the figures), but they do: a study
-    whose visits are computed on several kinds of CPU should set DAWSON_PRECISION to ``f32``, which runs everywhere.
+    Either is about twice as fast as ``f32``, and lesions hardly differ (docs/model.md has the figures), but they do: a
+    study whose visits are computed on several kinds of CPU should set DAWSON_PRECISION to ``int8`` or ``f32``, which
+    run everywhere. A model without weights in int8 is computed as if that had not been asked for.
 
     Raises :class:`UsageError` where DAWSON_PRECISION is anything else, or bf16 on a CPU without it.
     """
     core = openvino.Core()
     wanted = os.environ.get("DAWSON_PRECISION", "").lower()
-    if not wanted:  # OpenVINO takes bf16 of itself just where it is fast
-        return "bf16" if core.get_property("CPU", "INFERENCE_PRECISION_HINT") == openvino.Type.bf16 else "f32"
-    able = wanted == "f32" or "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    if wanted not in PRECISIONS or not able:
+    if wanted not in ("", *PRECISIONS):
         raise UsageError(
-            f"DAWSON_PRECISION is {wanted!r}{'' if able else ', which this CPU does not have'}",
-            remedy="set it to f32 or bf16, or leave it out to take the faster one that this CPU has",
+            f"DAWSON_PRECISION is {wanted!r}",
+            remedy="set it to int8, f32 or bf16, or leave it out to take the fastest that this CPU has",
         )
-    return wanted
+    if wanted == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        raise UsageError(
+            "DAWSON_PRECISION is 'bf16', which this CPU does not have",
+            remedy="set it to int8 or f32, or leave it out to take the fastest that this CPU has",
+        )
+    if wanted in ("bf16", "f32"):
+        return wanted
+    if wanted == "int8" and model.int8 is not None:
+        return "int8"
+    if core.get_property("CPU", "INFERENCE_PRECISION_HINT") == openvino.Type.bf16:
+        return "bf16"  # OpenVINO takes it of itself just where it is fast
+    return "int8" if model.int8 is not None and platform.machine().lower() in X86 else "f32"
 
 
 def window_starts(length: int, window: int, overlap: float) -> list[int]:

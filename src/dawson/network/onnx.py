@@ -2,6 +2,10 @@
 
 No tracing and no torch: the graph is what :mod:`dawson.network.unet` computes, weights are stored as fp16
 and cast to fp32 where used, which inference engines fold away when they load the model.
+
+Of convolutions whose range of inputs is known, inputs are rounded to 8 bits and weights to 7: engines then multiply
+integers (Jacob et al., CVPR 2018), and everything between convolutions stays floating-point. Seven, since pairs of
+products of eight bits would overflow on CPUs that lack VNNI.
 """
 
 from __future__ import annotations
@@ -19,19 +23,53 @@ from dawson.recipe import EPSILON, SLOPE, Network
 
 OPSET = 17
 IR_VERSION = 9
+WEIGHT_LEVELS, INPUT_LEVELS = 63, 255  # on either side of zero, and above the lowest
+
+Ranges = Mapping[str, tuple[float, float]]
+"""Lowest and highest value that convolutions are fed, by their names."""
 
 
 class _Graph:
     """Nodes and weights as they are added; every method returns the name of its output."""
 
-    def __init__(self, weights: Mapping[str, NDArray[np.generic]]) -> None:
-        self.weights = weights
+    def __init__(self, weights: Mapping[str, NDArray[np.generic]], ranges: Ranges) -> None:
+        self.weights, self.ranges = weights, ranges
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: list[onnx.TensorProto] = []
 
     def node(self, operator: str, inputs: list[str], name: str, **attributes: Any) -> str:
         self.nodes.append(helper.make_node(operator, inputs, [name], name=name, **attributes))
         return name
+
+    def constant(self, name: str, values: NDArray[Any] | np.generic) -> str:
+        self.initializers.append(numpy_helper.from_array(np.asarray(values), name))
+        return name
+
+    def fed(self, x: str, name: str, *, outputs: int = 0) -> list[str]:
+        """What the convolution ``name`` is fed, and its weights, both of few levels where its range is known.
+
+        ``outputs`` is the weights' axis of output channels, each of which has a step of its own.
+        """
+        if name not in self.ranges:
+            return [x, self.weight(f"{name}.weight")]
+        low, high = min(self.ranges[name][0], 0.0), max(self.ranges[name][1], 0.0)
+        step = max(high - low, 1e-6) / INPUT_LEVELS
+        how = [
+            self.constant(f"{name}.step", np.float32(step)),
+            self.constant(f"{name}.zero", np.uint8(-low / step + 0.5)),
+        ]
+        levels = self.node("QuantizeLinear", [x, *how], f"{name}.levels")
+        fed = self.node("DequantizeLinear", [levels, *how], f"{name}.input")
+
+        full = np.asarray(self.weights[f"{name}.weight"], dtype=np.float32)
+        others = tuple(axis for axis in range(full.ndim) if axis != outputs)
+        steps = np.maximum(np.abs(full).max(others, keepdims=True), 1e-8) / WEIGHT_LEVELS
+        stored = [
+            self.constant(f"{name}.weight.levels", np.rint(full / steps).astype(np.int8)),
+            self.constant(f"{name}.weight.step", steps.ravel().astype(np.float32)),
+            self.constant(f"{name}.weight.zero", np.zeros(steps.size, dtype=np.int8)),
+        ]
+        return [fed, self.node("DequantizeLinear", stored, f"{name}.weight", axis=outputs)]
 
     def weight(self, name: str) -> str:
         half = np.asarray(self.weights[name], dtype=np.float32).astype(np.float16)
@@ -41,7 +79,7 @@ class _Graph:
     def unit(self, x: str, name: str, stride: int) -> str:
         x = self.node(
             "Conv",
-            [x, self.weight(f"{name}.convolution.weight")],
+            self.fed(x, f"{name}.convolution"),
             f"{name}.convolution",
             kernel_shape=[3] * 3,
             strides=[stride] * 3,
@@ -63,13 +101,15 @@ def to_onnx(
     channels: int,
     shape: tuple[int, int, int],
     outputs: int,
+    ranges: Ranges | None = None,
 ) -> onnx.ModelProto:
     """Build the model: input ``images`` (1, channels, i, j, k) fp32, output ``scores`` (1, outputs, i, j, k) fp32.
 
     ``weights`` are named as in the torch network's state dict; ``shape`` is (i, j, k). Scores are
     probabilities: the sigmoid of the lesion's logit, then the softmax of the anatomy's, if there is any.
+    Convolutions that ``ranges`` has are computed in integers.
     """
-    graph = _Graph(weights)
+    graph = _Graph(weights, ranges or {})
     x, skips = "images", []
     for level, count in enumerate(network.convolutions):
         for unit in range(count):
@@ -78,7 +118,7 @@ def to_onnx(
     for step, level in enumerate(range(len(network.widths) - 2, -1, -1)):
         x = graph.node(
             "ConvTranspose",
-            [x, graph.weight(f"up.{step}.weight")],
+            graph.fed(x, f"up.{step}", outputs=1),
             f"up.{step}",
             kernel_shape=[2] * 3,
             strides=[2] * 3,
@@ -86,12 +126,12 @@ def to_onnx(
         x = graph.node("Concat", [x, skips[level]], f"skip.{step}", axis=1)
         for unit in range(network.convolutions[level]):
             x = graph.unit(x, f"merge.{step}.{unit}", 1)
-    x = graph.node("Conv", [x, graph.weight("head.weight"), graph.weight("head.bias")], "head", kernel_shape=[1] * 3)
+    x = graph.node("Conv", [*graph.fed(x, "head"), graph.weight("head.bias")], "head", kernel_shape=[1] * 3)
     if outputs == 1:
         graph.node("Sigmoid", [x], "scores")
     else:
-        graph.initializers.append(numpy_helper.from_array(np.array([1, outputs - 1], dtype=np.int64), "split"))
-        graph.nodes.append(helper.make_node("Split", [x, "split"], ["lesion", "anatomy"], name="heads", axis=1))
+        parts = graph.constant("split", np.array([1, outputs - 1], dtype=np.int64))
+        graph.nodes.append(helper.make_node("Split", [x, parts], ["lesion", "anatomy"], name="heads", axis=1))
         lesion = graph.node("Sigmoid", ["lesion"], "lesion.probability")
         anatomy = graph.node("Softmax", ["anatomy"], "anatomy.probability", axis=1)
         graph.node("Concat", [lesion, anatomy], "scores", axis=1)

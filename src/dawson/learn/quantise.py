@@ -1,0 +1,80 @@
+"""A trained network in 8-bit integers, for CPUs that multiply those faster than anything else.
+
+Nothing is learned: weights are rounded, and what each convolution is fed is rounded within the range that it had on
+some windows of real visits (post-training quantisation; Jacob et al., CVPR 2018). Instance normalisation behind
+every convolution takes away what rounding shifts, so no bias needs correction.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dawson.learn.checkpoint import load_weights
+from dawson.network.model import CARD, INT8, SAFETENSORS, load_model, sha256
+from dawson.network.onnx import save_onnx, to_onnx
+from dawson.network.unet import UNet
+
+ENDS = ("down.0.0.convolution", "head")
+
+
+def quantise(folder: Path, images: Iterable[Tensor]) -> Path:
+    """Write ``model.int8.onnx`` beside a model's weights, and its hash into the card.
+
+    ``images`` are windows (channels, i, j, k) as the network is shown them; some twenty, of every subset of sequences,
+    will do. Returns the file.
+    """
+    model = load_model(folder)
+    weights = load_weights(model.folder / SAFETENSORS)
+    classes = len(model.anatomy_names)
+    network = UNet(model.recipe.network, channels=model.recipe.channels, anatomy_classes=classes).eval()
+    network.load_state_dict(weights)
+    graph = to_onnx(
+        {name: weight.numpy() for name, weight in weights.items()},
+        model.recipe.network,
+        channels=model.recipe.channels,
+        shape=model.recipe.input_shape,
+        outputs=1 + classes,
+        ranges=ranges_fed(network, images),
+    )
+    file = model.folder / INT8
+    save_onnx(graph, file)
+    card = json.loads((model.folder / CARD).read_text("utf-8"))
+    card["sha256"][INT8] = sha256(file)
+    (model.folder / CARD).write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    return file
+
+
+def ranges_fed(network: UNet, images: Iterable[Tensor]) -> dict[str, tuple[float, float]]:
+    """Lowest and highest value that convolutions are fed over all ``images`` (channels, i, j, k), by their names.
+
+    Less the first and the last: they cost little, and scans and probabilities should not be rounded.
+    """
+    ranges: dict[str, tuple[float, float]] = {}
+
+    def see(name: str) -> Any:
+        def hook(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+            low, high = (float(value) for value in torch.aminmax(inputs[0]))
+            known = ranges.get(name, (low, high))
+            ranges[name] = min(low, known[0]), max(high, known[1])
+
+        return hook
+
+    hooks = [
+        module.register_forward_pre_hook(see(name))
+        for name, module in network.named_modules()
+        if isinstance(module, nn.Conv3d | nn.ConvTranspose3d) and name not in ENDS
+    ]
+    try:
+        with torch.inference_mode():
+            for image in images:
+                network(image[None].float().contiguous(memory_format=torch.channels_last_3d))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return ranges
