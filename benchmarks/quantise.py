@@ -1,11 +1,12 @@
 """Give a trained model weights for 8-bit integers, and see how far they agree with the others.
 
-    python benchmarks/quantise.py MODEL … --cases TABLE [--cache CACHE]
+    python benchmarks/quantise.py MODEL … --cases TABLE [--cache CACHE --helper MODEL]
 
 ``--cases`` are visits such as a model is trained on (docs/training.md), for what its convolutions are fed; their masks
 say where lesions are, and nothing is learned. 24 windows of them set the ranges; on 12 others scores are compared: the
 Dice of lesions at the model's threshold, the share of voxels whose anatomy differs, and the mean change of the log-odds
-where a lesion is at least as probable as one in twenty. Ends with 1 where the Dice is below 0.97.
+where a lesion is at least as probable as one in twenty. Ends with 1 where the Dice is below 0.97. ``--helper`` is the
+model that a training was started from: visits prepared for it in ``--cache`` need not be prepared anew.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ def main() -> None:
     parser.add_argument("models", nargs="+", type=Path)
     parser.add_argument("--cases", type=Path, required=True)
     parser.add_argument("--cache", type=Path, default=Path("cache"))
+    parser.add_argument("--helper", type=Path)
     options = parser.parse_args()
     os.environ["DAWSON_PRECISION"] = "f32"
     cases = find_cases(options.cases)
@@ -44,7 +46,8 @@ def main() -> None:
     worst = 1.0
     for folder in options.models:
         model = load_model(folder)
-        source = Windows(prepare_units(units, facts, model.recipe, options.cache, helper=folder), model.recipe)
+        visits = prepare_units(units, facts, model.recipe, options.cache, helper=options.helper)
+        source = Windows(visits, model.recipe)
         draws = [source.draw(number)[0] for number in range(RANGES + COMPARED)]
         file = quantise(folder, draws[:RANGES])
         dice, anatomy, odds = _agreement(load_model(folder), [draw.numpy() for draw in draws[RANGES:]])
