@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -14,9 +15,11 @@ import pytest
 
 import dawson
 from dawson.demo import demo_study_files
+from dawson.inputs import Inputs
 from dawson.locate import Locator, locate
 from dawson.measure.calibration import calibrate
 from dawson.network.model import LOCATOR, load_model, shipped_or_folder
+from dawson.pipeline import _flair_again
 from dawson.prepare.grid import canonical_grid, reorient
 from dawson.prepare.intensity import brain_median
 
@@ -205,6 +208,45 @@ def test_real_lesions_are_found(shared_data: Path, case: str, inputs: tuple[str,
     image = nib.load(folder / "lesion.nii.gz")
     mask = reorient(np.asarray(image.dataobj) > 0.5, dawson.Grid(image.shape, image.affine), result.grid)
     assert dice(result.lesions, mask) > 0.4
+
+
+def test_the_flair_is_asked_again_by_itself_and_mirrored() -> None:
+    shown: list[np.ndarray] = []
+
+    def brightest_right(images: np.ndarray) -> np.ndarray:
+        """A network whose opinion is the FLAIR itself, and which is a little fonder of what lies on the left."""
+        shown.append(images)
+        fonder = 1 + 0.1 * (np.arange(images.shape[1]) < images.shape[1] // 2)[:, None, None]
+        return np.repeat(images[:1] * fonder, 9, axis=0)
+
+    network, n = load_model(), 96
+    images = np.random.default_rng(0).random((3, n, n, n), dtype=np.float32)
+    box = (slice(0, n),) * 3
+    inputs = Inputs(
+        images,
+        dawson.Grid((n, n, n), np.eye(4)),
+        np.ones((n, n, n), dtype=bool),
+        {},
+        (),
+        {dawson.Sequence.FLAIR: 1.0, dawson.Sequence.T2: 1.0},
+        box,
+    )
+    opinion = _flair_again(network, brightest_right, inputs)["flair"]
+    assert all(not (part[1:] != 0).any() for part in shown)
+    assert np.allclose(opinion[: n // 2], images[0, : n // 2], atol=1e-5)
+    assert np.allclose(opinion[n // 2 :], 1.1 * images[0, n // 2 :], atol=1e-5)
+    assert _flair_again(network, brightest_right, replace(inputs, scales={dawson.Sequence.FLAIR: 1.0})) == {}
+    without = {dawson.Sequence.T1: 1.0, dawson.Sequence.T2: 1.0}
+    assert _flair_again(network, brightest_right, replace(inputs, scales=without)) == {}
+
+
+def test_opinions_are_calibrated_each_by_what_it_was_shown(files: dict[str, Path], tmp_path: Path) -> None:
+    """With no more of the FLAIR's opinion than a millionth of its odds, half of the other's is left."""
+    folder = Path(shutil.copytree(load_model().folder, tmp_path / "model"))
+    card = json.loads((folder / "card.json").read_text())
+    (folder / "card.json").write_text(json.dumps(card | {"calibration": {"flair": [1.0, -30.0]}}))
+    both = dawson.segment(dawson.read_study(flair=files["flair"], t1=files["t1"]), model=folder)
+    assert 0.4 < both.probability.max() <= 0.5
 
 
 def test_a_card_may_calibrate_by_what_is_given(files: dict[str, Path], tmp_path: Path) -> None:

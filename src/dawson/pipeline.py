@@ -4,14 +4,15 @@
 
 A small network, the locator, finds the brain; the model sees that brain scaled by its median, which neither scalp nor
 lesion load can move. Where the brain as the model finds it has quite another median or goes on beyond what was shown,
-it looks again, scaled and framed by that; where it lies elsewhere, the model searches the whole head itself. A model
-whose recipe has a table ``[volume]``, as the paper's, sees one scan by itself, whole, and needs no locator.
+it looks again, scaled and framed by that; where it lies elsewhere, the model searches the whole head itself. Where
+there is more than a FLAIR, the FLAIR is asked once more by itself. A model whose recipe has a table ``[volume]``, as
+the paper's, sees one scan by itself, whole, and needs no locator.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -30,7 +31,7 @@ from dawson.measure.position import find_frame
 from dawson.measure.quality import Found, check_quality
 from dawson.measure.shape import CUT_CM2, LIKE_BRAINS, Outline
 from dawson.measure.volumes import measure_volumes
-from dawson.network.engine import Infer, load_engine, precision
+from dawson.network.engine import Infer, load_engine, precision, run_windows
 from dawson.network.model import Model, load_model
 from dawson.prepare.align import Alignment
 from dawson.prepare.grid import resample
@@ -50,9 +51,12 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True, eq=False)
 class _Found:
-    """Lesion probability and anatomy on the grid of the reference scan, and how they came about."""
+    """Lesion probabilities and anatomy on the grid of the reference scan, and how they came about.
 
-    probability: Volume
+    ``opinions`` are the network's own probabilities (i, j, k), by the sequences that it was shown, ``flair+t1``.
+    """
+
+    opinions: Mapping[str, Volume]
     anatomy: Labels
     used: tuple[Sequence, ...]
     alignment: dict[Sequence, Alignment]
@@ -85,7 +89,8 @@ def segment(study: Study, *, model: Path | str | None = None, progress: Progress
     else:
         found = _in_one_volume(study, network.recipe.volume, infer, clock.begin)
     warnings = found.warnings + _weak_inputs(network, found.used)
-    probability = calibrate(found.probability, *network.calibration.get("+".join(found.used), (1.0, 0.0)))
+    opinions = [calibrate(own, *network.calibration.get(name, (1.0, 0.0))) for name, own in found.opinions.items()]
+    probability: Volume = np.stack(opinions).mean(axis=0, dtype=np.float32)
     reference = study.reference
     if reference.missing is not None:
         probability[reference.missing] = 0.0
@@ -146,11 +151,15 @@ def _in_windows(study: Study, network: Model, infer: Infer, begin: Progress) -> 
         seen = _better(seen, other)
     if isinstance(seen, InputError):
         raise seen
+    again = _flair_again(network, infer, seen.inputs)
     begin("bring back")
     target = study.reference.grid
-    probability = resample(seen.scores[0] * (seen.anatomy > 0), seen.inputs.grid, target, interpolation="linear")
+    opinions = {}
+    for name, own in ({"+".join(seen.inputs.used): seen.scores[0]} | again).items():
+        brought = resample(own * (seen.anatomy > 0), seen.inputs.grid, target, interpolation="linear")
+        opinions[name] = np.clip(brought, 0.0, 1.0)
     return _Found(
-        np.clip(probability, 0.0, 1.0),
+        opinions,
         resample(seen.anatomy, seen.inputs.grid, target, interpolation="nearest"),
         seen.inputs.used,
         seen.inputs.alignment,
@@ -200,6 +209,26 @@ def _run(network: Model, infer: Infer, inputs: Inputs, head: Head) -> tuple[Volu
     return scores, anatomy, in_head(inputs, found, head)
 
 
+def _flair_again(network: Model, infer: Infer, inputs: Inputs) -> dict[str, Volume]:
+    """Lesion probabilities (i, j, k) from the FLAIR alone, mirrored, where there are other sequences too.
+
+    Most of what lesions are told by is in the FLAIR, and a network that also sees a T2 at times believes that one
+    too much. Both opinions err differently, the more so as left and right are changed, and their mean errs less.
+    """
+    if Sequence.FLAIR not in inputs.used or len(inputs.used) == 1:
+        return {}
+    alone = inputs.images * np.array([s is Sequence.FLAIR for s in Sequence], np.float32)[:, None, None, None]
+    scores = run_windows(
+        infer,
+        alone[:, ::-1],
+        window=network.recipe.prepare.window,
+        overlap=network.recipe.prepare.overlap,
+        outputs=1 + len(network.anatomy_names),
+        wanted=inputs.parenchyma[::-1],
+    )
+    return {Sequence.FLAIR.value: scores[0, ::-1]}
+
+
 def _search(network: Model, infer: Infer, head: Head, guess: Mask) -> Mask:
     """The brain (i, j, k) as the model itself finds it in the whole head, scaled by a guess.
 
@@ -233,9 +262,8 @@ def _in_one_volume(study: Study, settings: VolumeSettings, infer: Infer, begin: 
     if len(study.sequences) > 1:
         left = " and ".join(s.upper() for s in study.sequences[1:])
         warnings.append(f"this model reads one sequence at a time: {left} had no part in the result")
-    return _Found(
-        np.clip(probability, 0.0, 1.0), np.zeros(scan.grid.shape, np.uint8), (scan.sequence,), {}, warnings, None, None
-    )
+    opinions = {scan.sequence.value: np.clip(probability, 0.0, 1.0)}
+    return _Found(opinions, np.zeros(scan.grid.shape, np.uint8), (scan.sequence,), {}, warnings, None, None)
 
 
 def _weak_inputs(network: Model, used: tuple[Sequence, ...]) -> list[str]:
