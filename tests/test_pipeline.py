@@ -238,6 +238,9 @@ def test_the_flair_is_asked_again_by_itself_and_mirrored() -> None:
     assert _flair_again(network, brightest_right, replace(inputs, scales={dawson.Sequence.FLAIR: 1.0})) == {}
     without = {dawson.Sequence.T1: 1.0, dawson.Sequence.T2: 1.0}
     assert _flair_again(network, brightest_right, replace(inputs, scales=without)) == {}
+    synthesis = replace(network.recipe.synthesis, subsets={"flair": 0.0, "flair+t2": 1.0})
+    unlearned = replace(network, recipe=replace(network.recipe, synthesis=synthesis))
+    assert _flair_again(unlearned, brightest_right, inputs) == {}
 
 
 def test_opinions_are_calibrated_each_by_what_it_was_shown(files: dict[str, Path], tmp_path: Path) -> None:

@@ -213,9 +213,11 @@ def _flair_again(network: Model, infer: Infer, inputs: Inputs) -> dict[str, Volu
     """Lesion probabilities (i, j, k) from the FLAIR alone, mirrored, where there are other sequences too.
 
     Most of what lesions are told by is in the FLAIR, and a network that also sees a T2 at times believes that one
-    too much. Both opinions err differently, the more so as left and right are changed, and their mean errs less.
+    too much. Both opinions err differently, the more so as left and right are changed, and their mean errs less. A
+    network that was never shown a FLAIR alone has none.
     """
-    if Sequence.FLAIR not in inputs.used or len(inputs.used) == 1:
+    learned = network.recipe.synthesis.subsets.get(Sequence.FLAIR.value, 0.0) > 0
+    if not learned or Sequence.FLAIR not in inputs.used or len(inputs.used) == 1:
         return {}
     alone = inputs.images * np.array([s is Sequence.FLAIR for s in Sequence], np.float32)[:, None, None, None]
     scores = run_windows(

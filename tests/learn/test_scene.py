@@ -1,0 +1,39 @@
+"""What is painted of one patient agrees between sequences as tissue does."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from dawson.learn.implant import no_lesions
+from dawson.learn.scene import Scene, paint
+from dawson.learn.tissues import INDEX, TISSUES
+from dawson.study import Sequence
+
+N = 8
+
+
+def scene_of(glow: float) -> Scene:
+    """White matter throughout, that glows evenly, without any texture."""
+    zeros, ones = torch.zeros((N, N, N)), torch.ones((N, N, N))
+    white = torch.full((N, N, N), INDEX["cerebral white matter"], dtype=torch.uint8)
+    return Scene(white.long(), no_lesions(N), ones * glow, zeros, ones, zeros, zeros, zeros, zeros)
+
+
+def shares(sequence: Sequence, glow: float) -> list[float]:
+    """How much of the way from white matter to lesion the glow goes, for some draws."""
+    means = np.zeros(len(TISSUES))
+    means[INDEX["cerebral white matter"]], means[INDEX["lesion"]] = 1.0, 2.0
+    scene = scene_of(glow)
+    return [float(paint(scene, means, sequence, np.random.default_rng(seed)).mean()) - 1 for seed in range(40)]
+
+
+def test_diffuse_white_matter_is_brighter_on_t2_than_on_flair_and_faint_on_t1() -> None:
+    assert np.allclose(shares(Sequence.FLAIR, 0.2), 0.2, atol=1e-6)
+    t2, t1 = shares(Sequence.T2, 0.2), shares(Sequence.T1, 0.2)
+    assert 0.2 <= min(t2) < 0.25 and 0.35 < max(t2) <= 0.4
+    assert min(t1) >= 0 and max(t1) <= 0.1
+
+
+def test_diffuse_white_matter_is_never_brighter_than_a_lesion() -> None:
+    assert max(shares(Sequence.T2, 0.8)) <= 1.0 + 1e-6
