@@ -49,7 +49,7 @@ def main() -> None:
         except UsageError as error:
             print(f"without {wanted}: {error}")
     if "onnxruntime" not in left_out:
-        engines["ONNX Runtime, same file and windows"] = _onnxruntime(model)
+        engines["ONNX Runtime, f32, same windows"] = _onnxruntime(model)
     if "monai" not in left_out:
         engines["MONAI DynUNet of nnU-Net's size, torch fp32"] = _dynunet()
     images = np.random.default_rng(0).random((3, *SHAPE), dtype=np.float32)

@@ -5,8 +5,9 @@
 ``--cases`` are visits such as a model is trained on (docs/training.md), for what its convolutions are fed; their masks
 say where lesions are, and nothing is learned. 24 windows of them set the ranges; on 12 others scores are compared: the
 Dice of lesions at the model's threshold, the share of voxels whose anatomy differs, and the mean change of the log-odds
-where a lesion is at least as probable as one in twenty. Ends with 1 where the Dice is below 0.97. ``--helper`` is the
-model that a training was started from: visits prepared for it in ``--cache`` need not be prepared anew.
+where a lesion is at least as probable as one in twenty. Where the Dice is below 0.97 they are deleted again.
+``--helper`` is the model that a training was started from: visits prepared for it in ``--cache`` need not be prepared
+anew.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import numpy as np
 from dawson.learn.cases import find_cases
 from dawson.learn.check import check_cases
 from dawson.learn.prepared import Unit, prepare_units
-from dawson.learn.quantise import quantise
+from dawson.learn.quantise import forget, quantise
 from dawson.learn.sources import Windows
 from dawson.measure.calibration import calibrate
 from dawson.network.engine import argmax_anatomy, load_engine
@@ -43,7 +44,6 @@ def main() -> None:
     cases = find_cases(options.cases)
     units = [Unit(case, tuple(s for s in Sequence if s in case.scans)) for case in cases]
     facts = check_cases(cases, cache=options.cache, source=options.cases)
-    worst = 1.0
     for folder in options.models:
         model = load_model(folder)
         visits = prepare_units(units, facts, model.recipe, options.cache, helper=options.helper)
@@ -55,8 +55,9 @@ def main() -> None:
             f"{file} ({file.stat().st_size / 2**20:.1f} MiB): Dice with f32 {dice:.3f}, anatomy differs in "
             f"{100 * anatomy:.2f} % of the voxels, log-odds by {odds:.2f}"
         )
-        worst = min(worst, dice)
-    raise SystemExit(worst < LEAST_DICE)
+        if dice < LEAST_DICE:
+            forget(folder)
+            raise SystemExit(f"{folder}: they agree too little with f32 (at least {LEAST_DICE}), and are deleted again")
 
 
 def _agreement(model: Model, windows: list[Volume]) -> tuple[float, float, float]:

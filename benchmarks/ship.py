@@ -72,6 +72,8 @@ def main() -> None:
     parser.add_argument("--measured", type=Path, help="what benchmarks/confidence.py --json wrote")
     options = parser.parse_args()
     model = load_model(options.model)
+    if model.int8 is None:
+        raise SystemExit("has no weights for integers: benchmarks/quantise.py makes them")
     summary = json.loads(options.summary.read_text("utf-8"))
     if (summary["model"] or {}).get("sha256") != sha256(model.onnx):
         raise SystemExit("these figures were measured with another model, or of masks")

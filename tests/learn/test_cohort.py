@@ -28,7 +28,7 @@ from dawson.recipe import Synthesis
 from dawson.study import Sequence
 
 ALL = tuple(Sequence)
-# Seed, voxels of lesion, sum of anatomy labels and mean intensity of patches, as version 0.1 drew them.
+# Seed, voxels of lesion, sum of anatomy labels and mean intensity of patches, as they are drawn now.
 GOLDEN = [(3, 853, 109405, 0.05618), (5, 0, 453524, 0.89620), (9, 442, 93814, 0.231558)]
 
 

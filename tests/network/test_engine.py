@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 
 from dawson.errors import ModelError, UsageError
 from dawson.learn.export import export
-from dawson.learn.quantise import quantise, ranges_fed
+from dawson.learn.quantise import forget, quantise, ranges_fed
 from dawson.learn.tissues import Anatomy
 from dawson.network.engine import argmax_anatomy, load_engine, precision, run_windows, window_starts
 from dawson.network.model import Model, load_model
@@ -157,12 +157,21 @@ def test_integers_hardly_move_a_probability(quantised: Model, monkeypatch: pytes
     assert 0 < np.abs(found["f32"] - found["int8"]).max() < 0.05
 
 
-def test_a_model_without_integers_is_computed_without_them(small_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_without_integers_is_computed_in_what_runs_everywhere(
+    small_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model = load_model(small_model)
     assert model.int8 is None
-    for wanted in ("int8", ""):
-        monkeypatch.setenv("DAWSON_PRECISION", wanted)
-        assert precision(model) in ("f32", "bf16")
+    monkeypatch.setenv("DAWSON_PRECISION", "int8")
+    assert precision(model) == "f32"
+
+
+def test_integers_that_agree_too_little_can_be_forgotten(quantised: Model) -> None:
+    forget(quantised.folder)
+    again = load_model(quantised.folder)
+    assert again.int8 is None
+    assert set(again.card["sha256"]) == {"model.onnx", "model.safetensors"}
+    assert not (quantised.folder / "model.int8.onnx").exists()
 
 
 def test_integers_are_taken_of_themselves_where_bf16_is_slow(quantised: Model, monkeypatch: pytest.MonkeyPatch) -> None:

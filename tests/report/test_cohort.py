@@ -111,12 +111,13 @@ def test_formulas_in_cells_are_defused(visits, tmp_path):
 def test_mixed_cohorts_are_warned_of(visits, tmp_path):
     def other(summary):
         summary["model"]["sha256"] = "12" * 32
+        summary["model"]["precision"] = "int8"
         summary["rule"]["threshold"] = 0.5
         summary["versions"]["dawson"] = "9.9"
         summary["sequences"] = ["flair"]
 
     text = cohort(visits(None, None, other), tmp_path / "a")[1].read_text("utf-8")
-    for what in ("2 models", "2 rules", "2 versions of dawson", "2 sets of sequences"):
+    for what in ("2 models", "2 precisions", "2 rules", "2 versions of dawson", "2 sets of sequences"):
         assert f"mixes {what}" in text
     assert "(2 visits)" in text and "(1 visit)" in text
     alike = cohort(visits(None, None), tmp_path / "b")[1].read_text("utf-8")

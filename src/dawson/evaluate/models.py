@@ -194,6 +194,10 @@ def _is_current(folder: Path, files: Mapping[Sequence, Path], network: Model) ->
         rule, version = summary["rule"], summary["versions"]["dawson"]
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
+    from dawson.network.engine import precision  # noqa: PLC0415 (imports OpenVINO, which not every evaluation needs)
+
+    if summary["model"].get("precision") != precision(network):
+        return False
     wanted: dict[str, Any] = {field: network.summary[field] for field in told_model}
     same_rule = all(rule.get(field) == network.summary[field] for field in RULE)
     if not (told_model == wanted and same_rule and version == dawson_version()):

@@ -30,7 +30,7 @@ from dawson.learn.loss import UNSURE
 from dawson.learn.split_table import Volume
 from dawson.locate import about_locator, load_locator
 from dawson.network.engine import argmax_anatomy, load_engine, run_windows
-from dawson.network.model import Model, load_model
+from dawson.network.model import ONNX, Model, load_model
 from dawson.prepare.align import align
 from dawson.prepare.grid import SAME_GRID_MM, resample
 from dawson.prepare.volume import prepare_volume
@@ -244,7 +244,7 @@ def _key(unit: Unit, facts: CaseFacts, recipe: Recipe, finder: _Finder | None) -
         "unsure": None if unit.case.unsure is None else facts.sha256[unit.case.unsure],
         "mask lies on": facts.sha256[unit.case.scans[facts.reference]],
         "volume": None if recipe.volume is None else asdict(recipe.volume),
-        "network": None if finder is None else finder.model.card["sha256"],
+        "network": None if finder is None else finder.model.card["sha256"][ONNX],
         "locator": None if finder is None else finder.locator["sha256"],
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]

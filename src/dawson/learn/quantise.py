@@ -44,10 +44,23 @@ def quantise(folder: Path, images: Iterable[Tensor]) -> Path:
     )
     file = model.folder / INT8
     save_onnx(graph, file)
-    card = json.loads((model.folder / CARD).read_text("utf-8"))
-    card["sha256"][INT8] = sha256(file)
-    (model.folder / CARD).write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    _note(model.folder / CARD, sha256(file))
     return file
+
+
+def forget(folder: Path) -> None:
+    """Delete a model's weights for integers, and their hash from the card: it is computed as if there had been none."""
+    model = load_model(folder)
+    _note(model.folder / CARD, None)
+    (model.folder / INT8).unlink(missing_ok=True)
+
+
+def _note(file: Path, found: str | None) -> None:
+    card = json.loads(file.read_text("utf-8"))
+    card["sha256"] = {name: value for name, value in card["sha256"].items() if name != INT8}
+    if found is not None:
+        card["sha256"][INT8] = found
+    file.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 
 def ranges_fed(network: UNet, images: Iterable[Tensor]) -> dict[str, tuple[float, float]]:

@@ -68,9 +68,9 @@ def load_engine(model: Model) -> Infer:
 def precision(model: Model) -> str:
     """What a model is computed in: ``bf16`` on CPUs that multiply matrices in it, else ``int8`` if it has such weights.
 
-    Either is about twice as fast as ``f32``, and lesions hardly differ (docs/model.md has the figures), but they do: a
+    Either is up to twice as fast as ``f32``, and lesions hardly differ (docs/model.md has the figures), but they do: a
     study whose visits are computed on several kinds of CPU should set DAWSON_PRECISION to ``int8`` or ``f32``, which
-    run everywhere. A model without weights in int8 is computed as if that had not been asked for.
+    run everywhere. A model without weights in int8, as the locator is, is computed in f32 where int8 is asked for.
 
     Raises :class:`UsageError` where DAWSON_PRECISION is anything else, or bf16 on a CPU without it.
     """
@@ -86,10 +86,10 @@ def precision(model: Model) -> str:
             "DAWSON_PRECISION is 'bf16', which this CPU does not have",
             remedy="set it to int8 or f32, or leave it out to take the fastest that this CPU has",
         )
-    if wanted in ("bf16", "f32"):
+    if wanted == "int8" and model.int8 is None:
+        return "f32"  # rather than what is fastest here, which would be another elsewhere
+    if wanted:
         return wanted
-    if wanted == "int8" and model.int8 is not None:
-        return "int8"
     if core.get_property("CPU", "INFERENCE_PRECISION_HINT") == openvino.Type.bf16:
         return "bf16"  # OpenVINO takes it of itself just where it is fast
     return "int8" if model.int8 is not None and platform.machine().lower() in X86 else "f32"

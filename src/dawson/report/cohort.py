@@ -132,6 +132,7 @@ def _row(visit: Visit) -> dict[str, Any]:
     row["reference"] = summary["reference"]
     row["warnings"] = " | ".join(noticed(visit))
     row |= {"model": model["name"], "model_version": model["version"], "model_sha256": _short(model["sha256"])}
+    row["computed_in"] = model.get("precision")
     row |= {name: rule[name] for name in RULE}
     row["dawson"] = summary["versions"].get("dawson")
     for sequence in SEQUENCES:
@@ -149,7 +150,7 @@ COLUMNS = (
         for region in REGIONS
         for figure in ("count", "count_long_axis_3mm", "volume_ml", "largest_long_axis_mm")
     ),
-    *("sequences", "reference", "warnings", "model", "model_version", "model_sha256"),
+    *("sequences", "reference", "warnings", "model", "model_version", "model_sha256", "computed_in"),
     *(*RULE, "dawson", *(f"{sequence}_sha256" for sequence in SEQUENCES), "report"),
 )
 """The columns of ``cohort.csv``: named as in ``summary.json``, hashes cut to twelve digits, empty where unknown."""
@@ -183,9 +184,13 @@ def noticed(visit: Visit) -> list[str]:
 
 
 def remarks(visits: Sequence[Visit]) -> list[str]:
-    """What makes the visits of one cohort hard to compare: mixed models, rules, versions, inputs, repeated scans."""
+    """What makes the visits of one cohort hard to compare: mixed models, precisions, rules, versions, inputs, scans."""
     unequal = {
         "models": ("figures of different models cannot be compared", _model),
+        "precisions": (
+            "loads computed in int8 are a few per cent higher than in f32: set DAWSON_PRECISION and make them again",
+            lambda s: str(s["model"].get("precision") or "unknown"),
+        ),
         "rules for what is a lesion": ("counts and loads cannot be compared", _rule),
         "versions of dawson": ("make all results with one", lambda s: str(s["versions"].get("dawson", "unknown"))),
         "sets of sequences": (
