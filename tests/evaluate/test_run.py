@@ -23,6 +23,7 @@ from dawson.evaluate.settings import Settings
 from dawson.evaluate.splits import patients_of
 from dawson.evaluate.table import lesions_csv, metrics_csv, text_report
 from dawson.evaluate.workers import default_workers
+from dawson.network.engine import precision
 from dawson.study import Sequence
 from dawson.write.summary import RULE
 
@@ -294,7 +295,7 @@ def runs(monkeypatch):
         summary = {
             "inputs": {name: {"sha256": models.sha256(file)} for name, file in files.items()},
             "model": {key: network.summary[key] for key in ("name", "version", "sha256", "calibration")}
-            | {"locator": models.about_locator()},
+            | {"locator": models.about_locator(), "precision": precision(network)},
             "rule": {field: network.summary[field] for field in RULE},
             "versions": {"dawson": models.dawson_version()},
         }
@@ -334,6 +335,14 @@ def test_a_model_is_run_once_for_each_subset_and_its_results_are_taken_up_again(
     model_cases[1].scans[Sequence.FLAIR].write_bytes(model_cases[0].scans[Sequence.FLAIR].read_bytes())
     models.evaluate_model(units, tmp_path / "out")
     assert runs[0][3:] == ["flair"]
+
+
+def test_results_in_another_precision_are_made_anew(model_cases, runs, tmp_path, monkeypatch):
+    units, _ = models.units_of(model_cases, ["flair"])
+    for wanted, made in (("f32", 2), ("f32", 2), ("int8", 4), ("int8", 4)):
+        monkeypatch.setenv("DAWSON_PRECISION", wanted)
+        models.evaluate_model(units, tmp_path / "out")
+        assert len(runs[0]) == made
 
 
 def test_a_scan_that_the_pipeline_refuses_stops_nobody_else(model_cases, runs, tmp_path):
