@@ -23,7 +23,7 @@ import numpy as np
 
 from dawson.cores import threads
 from dawson.errors import UsageError
-from dawson.network.engine import load_engine, precision, run_windows
+from dawson.network.engine import load_engine, precision, run_model
 from dawson.network.model import Model, load_model
 
 SHAPE = (160, 160, 96)
@@ -76,9 +76,7 @@ def _dawson(model: Model) -> Run:
 
 
 def _in_windows(infer: Callable[[np.ndarray], np.ndarray], model: Model) -> Run:
-    prepare = model.recipe.prepare
-    outputs = 1 + len(model.anatomy_names)
-    return lambda images: run_windows(infer, images, window=prepare.window, overlap=prepare.overlap, outputs=outputs)
+    return lambda images: run_model(model, infer, images)
 
 
 def _onnxruntime(model: Model) -> Run:

@@ -13,7 +13,7 @@ from functools import cache
 import numpy as np
 
 from dawson.measure.brain import find_brain
-from dawson.network.engine import Infer, argmax_anatomy, load_engine, precision, run_windows
+from dawson.network.engine import Infer, argmax_anatomy, load_engine, precision, run_model
 from dawson.network.model import LOCATOR, ONNX, Model, load_model, shipped_or_folder
 from dawson.prepare.grid import block_means
 from dawson.prepare.intensity import normalise, rough_scale
@@ -80,11 +80,10 @@ def see(
     """Scores (1 + classes, i, j, k), anatomy of the one brain and its parenchyma (i, j, k) in images (3, i, j, k).
 
     ``images`` lie on an isotropic grid of ``spacing`` mm; ``overlap`` and ``wanted`` are those of
-    :func:`dawson.network.engine.run_windows`. A ``generous`` outline leaves the brain as large as the loss's weights
+    :func:`dawson.network.engine.run_model`. A ``generous`` outline leaves the brain as large as the loss's weights
     have made it: what frames a brain may be too wide, and the locator's box is laid around such.
     """
-    window, outputs = model.recipe.prepare.window, 1 + len(model.anatomy_names)
-    scores = run_windows(infer, images, window=window, overlap=overlap, outputs=outputs, wanted=wanted)
+    scores = run_model(model, infer, images, overlap=overlap, wanted=wanted)
     labels = argmax_anatomy(scores, None if generous else model.recipe.loss.anatomy_weights)
     anatomy = one_brain(labels, model, spacing)
     return scores, anatomy, among(anatomy, model.card["parenchyma"], model)

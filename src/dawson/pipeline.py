@@ -31,7 +31,7 @@ from dawson.measure.position import find_frame
 from dawson.measure.quality import Found, check_quality
 from dawson.measure.shape import CUT_CM2, LIKE_BRAINS, Outline
 from dawson.measure.volumes import measure_volumes
-from dawson.network.engine import Infer, load_engine, precision, run_windows
+from dawson.network.engine import Infer, load_engine, precision, run_model
 from dawson.network.model import Model, load_model
 from dawson.prepare.align import Alignment
 from dawson.prepare.grid import resample
@@ -220,14 +220,7 @@ def _flair_again(network: Model, infer: Infer, inputs: Inputs) -> dict[str, Volu
     if not learned or Sequence.FLAIR not in inputs.used or len(inputs.used) == 1:
         return {}
     alone = inputs.images * np.array([s is Sequence.FLAIR for s in Sequence], np.float32)[:, None, None, None]
-    scores = run_windows(
-        infer,
-        alone[:, ::-1],
-        window=network.recipe.prepare.window,
-        overlap=network.recipe.prepare.overlap,
-        outputs=1 + len(network.anatomy_names),
-        wanted=inputs.parenchyma[::-1],
-    )
+    scores = run_model(network, infer, alone[:, ::-1], wanted=inputs.parenchyma[::-1])
     return {Sequence.FLAIR.value: scores[0, ::-1]}
 
 

@@ -29,7 +29,7 @@ from dawson.learn.check import CaseFacts
 from dawson.learn.loss import UNSURE
 from dawson.learn.split_table import Volume
 from dawson.locate import about_locator, load_locator
-from dawson.network.engine import argmax_anatomy, load_engine, run_windows
+from dawson.network.engine import argmax_anatomy, load_engine, run_model
 from dawson.network.model import ONNX, Model, load_model
 from dawson.prepare.align import align
 from dawson.prepare.grid import SAME_GRID_MM, resample
@@ -149,13 +149,7 @@ class _Finder:
         if self.infer is None:
             self.infer = load_engine(self.model)
         inputs = prepare_study(study, self.model.recipe.prepare, load_locator())
-        scores = run_windows(
-            self.infer,
-            inputs.images,
-            window=self.model.recipe.prepare.window,
-            overlap=self.model.recipe.prepare.overlap,
-            outputs=1 + len(self.model.anatomy_names),
-        )
+        scores = run_model(self.model, self.infer, inputs.images)
         drawn = read_mask(unit.case.mask)
         matrix: NDArray[np.float64] | None = None
         notes: tuple[str, ...] = ()

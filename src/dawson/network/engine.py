@@ -144,6 +144,24 @@ def run_windows(
     return scores[:, :i, :j, :k]
 
 
+def run_model(
+    model: Model, infer: Infer, images: Volume, *, overlap: float | None = None, wanted: Mask | None = None
+) -> Volume:
+    """Scores (1 + classes, i, j, k) of images (3, i, j, k), by windows as the model's recipe has them.
+
+    ``overlap`` takes the place of the recipe's; ``wanted`` is that of :func:`run_windows`.
+    """
+    prepare = model.recipe.prepare
+    return run_windows(
+        infer,
+        images,
+        window=prepare.window,
+        overlap=prepare.overlap if overlap is None else overlap,
+        outputs=1 + len(model.anatomy_names),
+        wanted=wanted,
+    )
+
+
 def argmax_anatomy(scores: Volume, weights: tuple[float, ...] | None = None) -> NDArray[np.uint8]:
     """The most probable anatomy (i, j, k) from scores (1 + classes, i, j, k); outside where nothing ran.
 
