@@ -1,12 +1,16 @@
 """False lesions on synthetic heads without any, and how well the coarse anatomy is found there.
 
     python benchmarks/lesion_free.py --maps LABELMAPS [--heads 10] [--inputs flair,all] [--model FOLDER] [--thin]
+    python benchmarks/lesion_free.py --maps LABELMAPS [--heads 10] --ceiling
 
 Whole heads with all that resembles a lesion (periventricular caps, choroid plexus, bright cortex, flow), slices of up
 to 8 mm, with and without skull, drawn by dawson's own generator with another seed than training. The label maps are
 those that training used, so the anatomies are known to the network and only their looks are new: the anatomy's Dice
 says how well contrasts are understood, not unknown brains. A table then tells what each class was taken for; with
-``--thin`` all slices are of 1 mm, so that what they cost can be told.
+``--thin`` all slices are of 1 mm, so that what they cost can be told. ``--ceiling`` asks no network: the truth is
+cut into slices as the generator cuts them, brought back to 1 mm, and the class with the largest share compared with
+the truth, for one sequence and for the best of three with slices of their own. Nothing that looks at a voxel's own
+intensity alone does better; a network that knows how brains are shaped may.
 """
 
 from __future__ import annotations
@@ -17,13 +21,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import torch
 
-from dawson.learn.anatomy import LesionMap, nifti_files, read_heads
+from dawson.learn.anatomy import Head, LesionMap, nifti_files, read_heads
+from dawson.learn.scanner import along_axes, draw_acquisition
 from dawson.learn.synthesis import synthesize
 from dawson.learn.tissues import PARENCHYMA, TISSUES, Anatomy
 from dawson.network.model import load_model
 from dawson.pipeline import segment
-from dawson.study import Grid, Scan, Sequence, Study
+from dawson.recipe import Synthesis
+from dawson.study import Grid, Labels, Scan, Sequence, Study
 
 SIDE = 224
 SEED = 20_261_122  # no run's
@@ -44,30 +51,24 @@ def main() -> None:
     parser.add_argument("--heads", type=int, default=10)
     parser.add_argument("--inputs", default="flair,all")
     parser.add_argument("--thin", action="store_true", help="slices of 1 mm throughout")
+    parser.add_argument("--ceiling", action="store_true", help="what slices leave of the truth; no network is asked")
     parser.add_argument("--cache", type=Path, default=Path("cache"))
     options = parser.parse_args()
     heads = read_heads(nifti_files(options.maps), options.cache)
-    nothing = LesionMap("nothing", np.zeros((2, 2, 2), np.uint8), np.eye(4), np.ones(1), np.zeros((1, 3)))
     settings = load_model(options.model).recipe.synthesis
-    settings = replace(settings, healthy=1.0, thick=0.0 if options.thin else settings.thick)
+    settings = replace(settings, thick=0.0 if options.thin else settings.thick)
+    if options.ceiling:
+        _print_ceiling([heads[number % len(heads)] for number in range(options.heads)], settings)
+        return
     counts: dict[str, list[int]] = {name: [] for name in options.inputs.split(",")}
     dice: dict[str, list[float]] = {}
     taken: dict[str, np.ndarray] = {}
     for number in range(options.heads):
-        rng = np.random.default_rng([SEED, number])
-        head = heads[number % len(heads)]
-        brain = np.argwhere(np.isin([t.anatomy for t in TISSUES], PARENCHYMA)[head.tissue])
-        centre = brain.mean(axis=0) + [0.0, 0.0, -15.0]
-        sample = synthesize([head], [nothing], settings, SIDE, rng, sequences=tuple(Sequence), centre=centre)
-        affine = np.eye(4)
-        affine[:3, 3] = -(SIDE - 1) / 2
-        grid = Grid((SIDE, SIDE, SIDE), affine)
-        scans = {s: Scan(s, sample.images[c].numpy() * UNITS, grid) for c, s in enumerate(Sequence)}
+        study, truth = draw(heads[number % len(heads)], settings, np.random.default_rng([SEED, number]))
         for name, own in counts.items():
-            kept = tuple(Sequence) if name == "all" else tuple(Sequence(s) for s in name.split("+"))
-            found = segment(Study({s: scans[s] for s in kept}), model=options.model)
+            found = segment(given(study, name), model=options.model)
             own.append(len(found.table))
-            table = _taken(sample.anatomy.numpy(), found.anatomy)
+            table = _taken(truth, found.anatomy)
             taken[name] = taken.get(name, 0) + table
             for label, classes in CLASSES.items():
                 dice.setdefault(f"{name}: {label}", []).append(_dice(table, classes))
@@ -81,6 +82,62 @@ def main() -> None:
         print("".join(f"{text:>14}" for text in ("", *(a.name.lower() for a in Anatomy))))
         for anatomy, row in zip(Anatomy, 100 * table / table.sum(axis=1, keepdims=True), strict=True):
             print(f"{anatomy.name.lower():>14}" + "".join(f"{share:14.1f}" for share in row))
+
+
+def draw(head: Head, settings: Synthesis, rng: np.random.Generator) -> tuple[Study, Labels]:
+    """All sequences of a whole head without lesions, and its anatomy (i, j, k) on their grid, which is one of 1 mm."""
+    nothing = LesionMap("nothing", np.zeros((2, 2, 2), np.uint8), np.eye(4), np.ones(1), np.zeros((1, 3)))
+    healthy = replace(settings, healthy=1.0)
+    sample = synthesize([head], [nothing], healthy, SIDE, rng, sequences=tuple(Sequence), centre=_centre(head))
+    affine = np.eye(4)
+    affine[:3, 3] = -(SIDE - 1) / 2
+    grid = Grid((SIDE, SIDE, SIDE), affine)
+    scans = {s: Scan(s, sample.images[c].numpy() * UNITS, grid) for c, s in enumerate(Sequence)}
+    return Study(scans), sample.anatomy.numpy()
+
+
+def given(study: Study, name: str) -> Study:
+    """The study with no more than the sequences of a subset: ``flair``, ``flair+t1``, ``all``."""
+    kept = tuple(Sequence) if name == "all" else tuple(Sequence(s) for s in name.split("+"))
+    return Study({s: study.scans[s] for s in kept})
+
+
+def _centre(head: Head) -> np.ndarray:
+    """Voxel of ``head`` that the middle of a picture shows."""
+    brain = np.argwhere(np.isin([t.anatomy for t in TISSUES], PARENCHYMA)[head.tissue])
+    return np.asarray(brain.mean(axis=0) + [0.0, 0.0, -15.0])
+
+
+def _print_ceiling(heads: list[Head], settings: Synthesis) -> None:
+    """Dice of the truth that was cut into slices with the truth, by class and thickness (see the file's head)."""
+    classes = torch.tensor([int(t.anatomy) for t in TISSUES])
+    one: dict[str, list[float]] = {label: [] for label in CLASSES}
+    best: dict[str, list[float]] = {label: [] for label in CLASSES}
+    for number, head in enumerate(heads):
+        rng = np.random.default_rng([SEED, number, 1])
+        place = np.round(_centre(head)).astype(int) - SIDE // 2
+        box = tuple(slice(max(start, 0), start + SIDE) for start in place)
+        truth = classes[torch.from_numpy(head.tissue[box].astype(np.int64))]
+        side = SIDE
+        padded = torch.zeros(side, side, side, dtype=torch.long)
+        padded[tuple(slice(0, n) for n in truth.shape)] = truth
+        looks = []
+        for _ in range(3):
+            cut = draw_acquisition(side, rng, thick_probability=settings.thick, thickest_mm=settings.thickest_mm)
+            share, found = torch.full(padded.shape, -1.0), torch.zeros_like(padded)
+            for anatomy in Anatomy:
+                own = along_axes(along_axes((padded == int(anatomy)).float(), cut.acquire), cut.interpolate)
+                found[own > share] = int(anatomy)
+                share = torch.maximum(share, own)
+            table = _taken(padded.numpy(), found.numpy())
+            looks.append({label: _dice(table, kinds) for label, kinds in CLASSES.items()})
+            text = ", ".join(f"{label} {value:.3f}" for label, value in looks[-1].items())
+            print(f"head {number + 1}, slices of {cut.thickness_mm:.1f} mm: {text}", flush=True)
+        for label in CLASSES:
+            one[label] += [look[label] for look in looks]
+            best[label].append(max(look[label] for look in looks))
+    for label in CLASSES:
+        print(f"{label}: one sequence {np.mean(one[label]):.3f}, best of three {np.mean(best[label]):.3f}")
 
 
 def _taken(truth: np.ndarray, found: np.ndarray) -> np.ndarray:

@@ -75,7 +75,8 @@ def _agreement(model: Model, windows: list[Volume]) -> tuple[float, float, float
         found = {name: one >= model.threshold for name, one in lesions.items()}
         both += 2 * np.count_nonzero(found["f32"] & found["int8"])
         total += np.count_nonzero(found["f32"]) + np.count_nonzero(found["int8"])
-        anatomy.append(np.mean(argmax_anatomy(scores["f32"]) != argmax_anatomy(scores["int8"])))
+        labels = {name: argmax_anatomy(one, model.anatomy_weights) for name, one in scores.items()}
+        anatomy.append(np.mean(labels["f32"] != labels["int8"]))
         likely = scores["f32"][0] >= 0.05
         logits = [np.log(p := np.clip(scores[n][0][likely], 1e-6, 1 - 1e-6)) - np.log1p(-p) for n in engines]
         odds.append(np.abs(logits[0] - logits[1]).mean() if likely.any() else 0.0)

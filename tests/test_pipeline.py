@@ -16,6 +16,7 @@ import pytest
 import dawson
 from dawson.demo import demo_study_files
 from dawson.inputs import Inputs
+from dawson.learn.tissues import Anatomy
 from dawson.locate import Locator, locate
 from dawson.measure.calibration import calibrate
 from dawson.network.model import LOCATOR, load_model, shipped_or_folder
@@ -250,6 +251,20 @@ def test_opinions_are_calibrated_each_by_what_it_was_shown(files: dict[str, Path
     (folder / "card.json").write_text(json.dumps(card | {"calibration": {"flair": [1.0, -30.0]}}))
     both = dawson.segment(dawson.read_study(flair=files["flair"], t1=files["t1"]), model=folder)
     assert 0.4 < both.probability.max() <= 0.5
+
+
+def test_a_card_may_weigh_the_classes_of_the_anatomy(files: dict[str, Path], tmp_path: Path) -> None:
+    """Twice the weight, fewer voxels of that class; lesions stay."""
+    folder = Path(shutil.copytree(load_model().folder, tmp_path / "model"))
+    card, weights = json.loads((folder / "card.json").read_text()), list(load_model().anatomy_weights)
+    ventricles = Anatomy.VENTRICLES
+    weights[ventricles] *= 2
+    (folder / "card.json").write_text(json.dumps(card | {"anatomy_weights": weights}))
+    plain = dawson.segment(dawson.read_study(flair=files["flair"]))
+    moved = dawson.segment(dawson.read_study(flair=files["flair"]), model=folder)
+    assert np.count_nonzero(moved.anatomy == ventricles) < np.count_nonzero(plain.anatomy == ventricles)
+    assert (moved.anatomy == ventricles)[plain.anatomy != ventricles].sum() == 0
+    assert moved.load_ml == pytest.approx(plain.load_ml, rel=0.02)
 
 
 def test_a_card_may_calibrate_by_what_is_given(files: dict[str, Path], tmp_path: Path) -> None:

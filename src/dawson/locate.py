@@ -84,7 +84,7 @@ def see(
     have made it: what frames a brain may be too wide, and the locator's box is laid around such.
     """
     scores = run_model(model, infer, images, overlap=overlap, wanted=wanted)
-    labels = argmax_anatomy(scores, None if generous else model.recipe.loss.anatomy_weights)
+    labels = argmax_anatomy(scores, None if generous else model.anatomy_weights)
     anatomy = one_brain(labels, model, spacing)
     return scores, anatomy, among(anatomy, model.card["parenchyma"], model)
 

@@ -294,7 +294,7 @@ def runs(monkeypatch):
         made.append("+".join(files))
         summary = {
             "inputs": {name: {"sha256": models.sha256(file)} for name, file in files.items()},
-            "model": {key: network.summary[key] for key in ("name", "version", "sha256", "calibration")}
+            "model": {key: network.summary[key] for key in ("name", "version", "sha256", *models.FITTED)}
             | {"locator": models.about_locator(), "precision": precision(network)},
             "rule": {field: network.summary[field] for field in RULE},
             "versions": {"dawson": models.dawson_version()},

@@ -58,15 +58,18 @@ def test_going_on_from_a_model_keeps_its_rule_unless_told_otherwise(
 ) -> None:
     first = run(tmp_path / "first", toy_folders, steps=1, overrides={"measure.threshold": "0.2", "measure.peak": "0.6"})
     card = json.loads((first / "card.json").read_text())
-    (first / "card.json").write_text(json.dumps(card | {"calibration": {"t1": [1.5, 2.0]}}))
+    fitted = {"calibration": {"t1": [1.5, 2.0]}, "anatomy_weights": [1, 9, 1, 1, 1, 1, 1, 1]}
+    (first / "card.json").write_text(json.dumps(card | fitted))
     kept = load_model(run(tmp_path / "kept", toy_folders, steps=1, start=first))
     assert (kept.threshold, kept.peak) == (0.2, 0.6)
     assert kept.calibration == {"t1": (1.5, 2.0)}
+    assert kept.anatomy_weights == (1, 9, 1, 1, 1, 1, 1, 1)
     assert kept.card["from"]["sha256"] == card["sha256"]["model.safetensors"]
-    own = {"measure.threshold": "0.4"}
+    own = {"measure.threshold": "0.4", "loss.anatomy_weights": "[1, 2, 1, 1, 1, 1, 1, 1]"}
     changed = load_model(run(tmp_path / "changed", toy_folders, steps=1, start=first, overrides=own))
     assert changed.threshold == 0.4
     assert not changed.calibration
+    assert changed.anatomy_weights == (1, 2, 1, 1, 1, 1, 1, 1)
     run(tmp_path / "kept", toy_folders, steps=2, start=first, resume=True)  # the same recipe as before
 
 

@@ -53,6 +53,8 @@ def test_a_missing_file_is_named(copy: Path, missing: str) -> None:
         {"anatomy": [1]},
         {"sha256": {}},
         {"calibration": {"t1": [0, 1]}},
+        {"anatomy_weights": [1.0, 2.0]},
+        {"anatomy_weights": [0.0] * 8},
     ],
 )
 def test_a_broken_card_is_refused(copy: Path, change: dict[str, object]) -> None:
@@ -60,6 +62,17 @@ def test_a_broken_card_is_refused(copy: Path, change: dict[str, object]) -> None
     (copy / "card.json").write_text(json.dumps(card))
     with pytest.raises(ModelError, match="card"):
         load_model(copy)
+
+
+def test_scores_of_the_anatomy_are_divided_by_the_weights_of_the_loss_unless_the_card_has_others(copy: Path) -> None:
+    card = json.loads((copy / "card.json").read_text())
+    (copy / "card.json").write_text(json.dumps(card | {"anatomy_weights": None}))
+    plain = load_model(copy)
+    assert plain.anatomy_weights == plain.recipe.loss.anatomy_weights
+    (copy / "card.json").write_text(json.dumps(card | {"anatomy_weights": [1, 2, 3, 4, 5, 6, 7, 8]}))
+    fitted = load_model(copy)
+    assert fitted.anatomy_weights == (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0)
+    assert fitted.summary["anatomy_weights"] == list(fitted.anatomy_weights)
 
 
 def test_a_card_that_is_no_json_is_refused(copy: Path) -> None:

@@ -27,6 +27,8 @@ from dawson.read.mask import read_mask
 from dawson.study import Sequence
 from dawson.write.summary import RULE, dawson_version
 
+FITTED = ("calibration", "anatomy_weights")  # of a card, and so of results: they change without the weights
+
 ALL = "all"
 PREDICTIONS = "predictions"
 
@@ -190,7 +192,8 @@ def _is_current(folder: Path, files: Mapping[Sequence, Path], network: Model) ->
         summary = json.loads((folder / OWN_SUMMARY).read_text("utf-8"))
         made_from = {name: scan["sha256"] for name, scan in summary["inputs"].items()}
         told_model = {field: summary["model"].get(field) for field in ("name", "version", "sha256")}
-        locator, calibration = summary["model"].get("locator"), summary["model"].get("calibration")
+        locator = summary["model"].get("locator")
+        fitted = {field: summary["model"].get(field) for field in FITTED}
         rule, version = summary["rule"], summary["versions"]["dawson"]
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
@@ -202,7 +205,7 @@ def _is_current(folder: Path, files: Mapping[Sequence, Path], network: Model) ->
     same_rule = all(rule.get(field) == network.summary[field] for field in RULE)
     if not (told_model == wanted and same_rule and version == dawson_version()):
         return False
-    if calibration != {name: list(pair) for name, pair in network.calibration.items()}:
+    if fitted != json.loads(json.dumps({field: network.summary[field] for field in FITTED})):
         return False
     if locator != (about_locator() if network.recipe.volume is None else None):
         return False

@@ -113,20 +113,24 @@ def check_start(model: Path, recipe: Recipe) -> dict[str, Any]:
     return {"name": source.card["name"], "sha256": source.card["sha256"][SAFETENSORS]}
 
 
-def keep_rule(
-    model: Path, recipe: Recipe, overrides: Mapping[str, str] | None
-) -> tuple[Recipe, dict[str, tuple[float, float]]]:
-    """The recipe with the rule of the model that the run goes on from, and that model's calibration.
+def keep_rule(model: Path, recipe: Recipe, overrides: Mapping[str, str] | None) -> tuple[Recipe, dict[str, Any]]:
+    """The recipe with the rule of the model that the run goes on from, and what else the new card takes from its card.
 
     A rule belongs to the probabilities of a network, and a few hundred steps more hardly change those. Fields of
     ``measure`` that ``overrides`` name are the user's; where threshold or least peak are, nothing is calibrated, since
-    the calibration fits the model's own.
+    the calibration fits the model's own. Weights of the anatomy that were fitted to the model stay likewise, unless the
+    loss is given others.
     """
     source = load_model(model)
     own = {f.name for f in fields(Measure) if f"measure.{f.name}" in (overrides or {})}
     kept = {f.name: getattr(source.recipe.measure, f.name) for f in fields(Measure) if f.name not in own}
-    calibration = {} if own & {"threshold", "peak"} else dict(source.calibration)
-    return replace(recipe, measure=replace(recipe.measure, **kept)), calibration
+    facts: dict[str, Any] = {}
+    if not own & {"threshold", "peak"}:
+        facts["calibration"] = source.card.get("calibration")
+    if "loss.anatomy_weights" not in (overrides or {}):
+        facts["anatomy_weights"] = source.card.get("anatomy_weights")
+    facts = {name: fact for name, fact in facts.items() if fact}
+    return replace(recipe, measure=replace(recipe.measure, **kept)), facts
 
 
 def start_from(model: Path, network: nn.Module) -> None:

@@ -80,9 +80,9 @@ def train(
     tell = progress or (lambda _: None)
     with join_team(device, settings.optimizer.batch) as team:
         origins = None if start is None else check_start(start, settings)
-        calibration: dict[str, tuple[float, float]] = {}
+        kept: dict[str, Any] = {}
         if start is not None:
-            settings, calibration = keep_rule(start, settings, overrides)
+            settings, kept = keep_rule(start, settings, overrides)
         if team.leads:
             open_run(out, settings, overrides, resume=resume, start=origins)
             data = gather(origin, settings, out, helper=start, tell=tell)
@@ -101,7 +101,7 @@ def train(
                     (out / RESULT).unlink(missing_ok=True)  # what it says is about to be no longer true
                 _fit(network, average, optimizer, state, data, settings, team, out, log, end=end, workers=workers)
         if team.leads:
-            model = _export(network, average, settings, out, data, state, origins, calibration)
+            model = _export(network, average, settings, out, data, state, origins, kept)
             if state.step == settings.optimizer.steps or _stands_still(state, settings):
                 finish(out, model, data, settings, state, test=test, tell=tell)
         team.wait()
@@ -270,15 +270,13 @@ def _export(
     data: Data,
     state: State,
     start: dict[str, Any] | None,
-    calibration: Mapping[str, tuple[float, float]],
+    kept: Mapping[str, Any],
 ) -> Path:
     """The best weights, or where nothing was validated the last ones, as a model."""
     weights = average if settings.optimizer.averaging else network.state_dict()
-    facts: dict[str, Any] = {"steps": state.step, "data": data.facts, "rates": rates_of(out)}
+    facts: dict[str, Any] = {"steps": state.step, "data": data.facts, "rates": rates_of(out), **kept}
     if start is not None:
         facts["from"] = start
-    if calibration:
-        facts["calibration"] = dict(calibration)
     if state.growth.best_epoch >= 0 and (out / BEST).exists():
         weights = checkpoint.load_weights(out / BEST)
         facts["validation"] = {"epoch": state.growth.best_epoch, "dice": state.growth.best, "grid": "the recipe's"}

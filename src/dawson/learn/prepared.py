@@ -159,7 +159,7 @@ class _Finder:
             found = align(drawn_on, study.reference)
             matrix, notes = found.matrix, found.warnings
         lesion = _labels(drawn, unit.case.unsure, inputs.grid, matrix)
-        anatomy = argmax_anatomy(scores, self.model.recipe.loss.anatomy_weights)
+        anatomy = argmax_anatomy(scores, self.model.anatomy_weights)
         arrays: dict[str, NDArray[Any]] = {"images": inputs.images, "lesion": lesion, "anatomy": anatomy}
         slices = {s: _slices(study.scans[s].grid) for s in inputs.used}
         return _Fresh(arrays, inputs.used, (*inputs.warnings, *notes), slices)
@@ -239,6 +239,7 @@ def _key(unit: Unit, facts: CaseFacts, recipe: Recipe, finder: _Finder | None) -
         "mask lies on": facts.sha256[unit.case.scans[facts.reference]],
         "volume": None if recipe.volume is None else asdict(recipe.volume),
         "network": None if finder is None else finder.model.card["sha256"][ONNX],
+        "anatomy weights": None if finder is None else finder.model.anatomy_weights,
         "locator": None if finder is None else finder.locator["sha256"],
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]

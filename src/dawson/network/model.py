@@ -3,15 +3,16 @@
 ``model.int8.onnx``, where there is one, runs faster on most CPUs (:mod:`dawson.learn.quantise` writes it).
 The card carries the recipe (so that scans are prepared as they were in training), the threshold, the
 least peak and the minimum size of lesions, how probabilities are calibrated by subset of
-sequences, the meaning of the anatomy labels, what the model was trained on, its measured accuracy, and the SHA-256 of
-all weight files; those of the ONNX files are checked whenever the model is loaded.
+sequences, the meaning of the anatomy labels and what their scores are divided by, what the model was trained on, its
+measured accuracy, and the SHA-256 of all weight files; those of the ONNX files are checked whenever it is loaded.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -30,7 +31,8 @@ class Model:
     """A model folder, read and checked.
 
     ``calibration`` holds slope and offset for the log-odds of lesions by what was given, say ``{"t1": (1.8, 3.1)}``;
-    for subsets that it lacks they are 1 and 0.
+    for subsets that it lacks they are 1 and 0. ``anatomy_weights`` are what the scores of the anatomy's classes are
+    divided by: those of the loss, or what the card has in their place (benchmarks/anatomy.py).
     """
 
     folder: Path
@@ -41,6 +43,7 @@ class Model:
     minimum_mm3: float
     anatomy_names: Mapping[int, str]
     calibration: Mapping[str, tuple[float, float]]
+    anatomy_weights: tuple[float, ...]
 
     @property
     def onnx(self) -> Path:
@@ -69,6 +72,7 @@ class Model:
             "peak": self.peak,
             "minimum_lesion_mm3": self.minimum_mm3,
             "calibration": dict(self.calibration),
+            "anatomy_weights": list(self.anatomy_weights),
             "accuracy": self.card.get("accuracy"),
             "trained_on": self.card.get("data"),
         }
@@ -99,6 +103,7 @@ def load_model(folder: Path | str | None = None) -> Model:
             float(card["minimum_lesion_mm3"]),
             {int(value): str(name) for value, name in card["anatomy"].items()},
             {str(name): _pair(*values) for name, values in (card.get("calibration") or {}).items()},
+            _weights(card.get("anatomy_weights") or recipe.loss.anatomy_weights, card["anatomy"]),
         )
         found = {name: sha256(where / name) for name in wanted}
     except OSError as error:
@@ -123,6 +128,13 @@ def _pair(slope: float, offset: float) -> tuple[float, float]:
     if not float(slope) > 0:
         raise ValueError(f"a slope of {slope} in its calibration")
     return float(slope), float(offset)
+
+
+def _weights(values: Sequence[float], classes: Mapping[str, str]) -> tuple[float, ...]:
+    weights = tuple(float(value) for value in values)
+    if classes and (len(weights) != len(classes) or not all(0 < w < math.inf for w in weights)):
+        raise ValueError(f"anatomy_weights are {weights}, where {len(classes)} above 0 are needed")
+    return weights
 
 
 def sha256(file: Path) -> str:
