@@ -81,7 +81,7 @@ def main() -> None:
     for name, own in looks.items():
         print(f"\n{name}: found over true volume (geometric mean over heads) and Dice, before and after")
         old, new = (_figures(own, w) for w in (before, weights))
-        for anatomy in Anatomy:
+        for anatomy in (a for a in Anatomy if a is not Anatomy.OUTSIDE):
             a, b = old[anatomy], new[anatomy]
             print(f"{anatomy.name.lower():>14}  {a[0]:.2f} {a[1]:.3f}   {b[0]:.2f} {b[1]:.3f}")
     print("\nweights: " + ", ".join(f"{w:g}" for w in weights))

@@ -31,6 +31,8 @@ def main() -> None:
         "name": models[0].card["name"],
         "mean_of": [{"name": m.card["name"], "sha256": m.card["sha256"][SAFETENSORS]} for m in models],
     }
+    if (fitted := models[0].card.get("anatomy_weights")) is not None:
+        facts["anatomy_weights"] = fitted
     recipe = models[0].recipe
     print(export(mean, recipe, options.output, facts))
 
