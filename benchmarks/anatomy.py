@@ -57,8 +57,14 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="put the weights into the model's card")
     parser.add_argument("--cache", type=Path, default=Path("cache"))
     options = parser.parse_args()
+    known = {a.name.lower(): a for a in Anatomy}
+    names = options.classes.lower().replace("-", "_").split(",")
+    if unknown := [name for name in names if name not in known]:
+        parser.error(f"--classes has {unknown[0]}, which is none of {', '.join(known)}")
     maps = read_heads(nifti_files(options.maps), options.cache)
     model = load_model(options.model)
+    if not model.anatomy_names:
+        raise SystemExit(f"{model.folder}: knows no anatomy")
     network = load_engine(model)
     looks: dict[str, list[Head]] = {name: [] for name in options.inputs.split(",")}
     for number in range(options.first, options.first + options.heads):
@@ -76,8 +82,7 @@ def main() -> None:
             own.append(Head(seen.scores[:, either][..., None, None], brain, there))
         print(f"head {number + 1} looked at", flush=True)
     before = model.anatomy_weights
-    wanted = [Anatomy[name.upper().replace("-", "_")] for name in options.classes.split(",")]
-    weights = _fit([head for own in looks.values() for head in own], before, wanted)
+    weights = _fit([head for own in looks.values() for head in own], before, [known[name] for name in names])
     for name, own in looks.items():
         print(f"\n{name}: found over true volume (geometric mean over heads) and Dice, before and after")
         old, new = (_figures(own, w) for w in (before, weights))

@@ -9,8 +9,7 @@ those that training used, so the anatomies are known to the network and only the
 says how well contrasts are understood, not unknown brains. A table then tells what each class was taken for; with
 ``--thin`` all slices are of 1 mm, so that what they cost can be told. ``--ceiling`` asks no network: the truth is
 cut into slices as the generator cuts them, brought back to 1 mm, and the class with the largest share compared with
-the truth, for one sequence and for the best of three with slices of their own. Nothing that looks at a voxel's own
-intensity alone does better; a network that knows how brains are shaped may.
+the truth, for one sequence and for the best of three with slices of their own: what is lost there is lost by slices.
 """
 
 from __future__ import annotations
@@ -118,12 +117,11 @@ def _print_ceiling(heads: list[Head], settings: Synthesis) -> None:
         place = np.round(_centre(head)).astype(int) - SIDE // 2
         box = tuple(slice(max(start, 0), start + SIDE) for start in place)
         truth = classes[torch.from_numpy(head.tissue[box].astype(np.int64))]
-        side = SIDE
-        padded = torch.zeros(side, side, side, dtype=torch.long)
+        padded = torch.zeros(SIDE, SIDE, SIDE, dtype=torch.long)
         padded[tuple(slice(0, n) for n in truth.shape)] = truth
         looks = []
         for _ in range(3):
-            cut = draw_acquisition(side, rng, thick_probability=settings.thick, thickest_mm=settings.thickest_mm)
+            cut = draw_acquisition(SIDE, rng, thick_probability=settings.thick, thickest_mm=settings.thickest_mm)
             share, found = torch.full(padded.shape, -1.0), torch.zeros_like(padded)
             for anatomy in Anatomy:
                 own = along_axes(along_axes((padded == int(anatomy)).float(), cut.acquire), cut.interpolate)
