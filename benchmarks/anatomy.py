@@ -14,12 +14,11 @@ every later result takes them from. Measure on other heads than these.
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from lesion_free import draw, given
+from lesion_free import draw, given, taken
 
 from dawson.errors import InputError
 from dawson.inputs import lay_out
@@ -27,7 +26,7 @@ from dawson.learn.anatomy import nifti_files, read_heads
 from dawson.learn.tissues import Anatomy
 from dawson.locate import load_locator, locate
 from dawson.network.engine import argmax_anatomy, load_engine
-from dawson.network.model import CARD, load_model
+from dawson.network.model import CARD, load_model, write_card
 from dawson.pipeline import _look
 from dawson.prepare.grid import resample
 from dawson.study import Labels, Mask, Volume
@@ -91,10 +90,8 @@ def main() -> None:
             print(f"{anatomy.name.lower():>14}  {a[0]:.2f} {a[1]:.3f}   {b[0]:.2f} {b[1]:.3f}")
     print("\nweights: " + ", ".join(f"{w:g}" for w in weights))
     if options.write:
-        file = model.folder / CARD
-        card = json.loads(file.read_text("utf-8")) | {"anatomy_weights": list(weights)}
-        file.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", "utf-8")
-        print(f"written to {file}")
+        write_card(model.folder, dict(model.card) | {"anatomy_weights": list(weights)})
+        print(f"written to {model.folder / CARD}")
 
 
 def _fit(heads: list[Head], start: tuple[float, ...], wanted: list[Anatomy]) -> tuple[float, ...]:
@@ -111,12 +108,10 @@ def _fit(heads: list[Head], start: tuple[float, ...], wanted: list[Anatomy]) -> 
 
 def _figures(heads: list[Head], weights: tuple[float, ...]) -> list[tuple[float, float]]:
     """Found over true volume (geometric mean over heads) and mean Dice of each class."""
-    many = len(Anatomy)
     ratios, dice = [], []
     for head in heads:
         found = argmax_anatomy(head.scores, weights) * head.brain
-        pairs = head.truth.ravel().astype(np.int64) * many + found.ravel()
-        table = np.bincount(pairs, minlength=many * many).reshape(many, many)
+        table = taken(head.truth, found)
         mine, true = table.sum(axis=0), table.sum(axis=1)
         ratios.append(np.log(np.maximum(mine, 1) / np.maximum(true, 1)))
         dice.append(2 * np.diag(table) / np.maximum(mine + true, 1))

@@ -67,7 +67,7 @@ def main() -> None:
         for name, own in counts.items():
             found = segment(given(study, name), model=options.model)
             own.append(len(found.table))
-            table = _taken(truth, found.anatomy)
+            table = taken(truth, found.anatomy)
             taken[name] = taken.get(name, 0) + table
             for label, classes in CLASSES.items():
                 dice.setdefault(f"{name}: {label}", []).append(_dice(table, classes))
@@ -127,7 +127,7 @@ def _print_ceiling(heads: list[Head], settings: Synthesis) -> None:
                 own = along_axes(along_axes((padded == int(anatomy)).float(), cut.acquire), cut.interpolate)
                 found[own > share] = int(anatomy)
                 share = torch.maximum(share, own)
-            table = _taken(padded.numpy(), found.numpy())
+            table = taken(padded.numpy(), found.numpy())
             looks.append({label: _dice(table, kinds) for label, kinds in CLASSES.items()})
             text = ", ".join(f"{label} {value:.3f}" for label, value in looks[-1].items())
             print(f"head {number + 1}, slices of {cut.thickness_mm:.1f} mm: {text}", flush=True)
@@ -138,7 +138,7 @@ def _print_ceiling(heads: list[Head], settings: Synthesis) -> None:
         print(f"{label}: one sequence {np.mean(one[label]):.3f}, best of three {np.mean(best[label]):.3f}")
 
 
-def _taken(truth: np.ndarray, found: np.ndarray) -> np.ndarray:
+def taken(truth: np.ndarray, found: np.ndarray) -> np.ndarray:
     """How many voxels of each class (row) were taken for each (column)."""
     many = len(Anatomy)
     pairs = truth.ravel().astype(np.int64) * many + found.ravel()
@@ -146,7 +146,7 @@ def _taken(truth: np.ndarray, found: np.ndarray) -> np.ndarray:
 
 
 def _dice(table: np.ndarray, classes: list[Anatomy]) -> float:
-    """Of several classes as one, from the table of :func:`_taken`."""
+    """Of several classes as one, from the table of :func:`taken`."""
     both = table[np.ix_(classes, classes)].sum()
     return float(2 * both / max(table[classes].sum() + table[:, classes].sum(), 1))
 

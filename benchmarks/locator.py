@@ -26,7 +26,7 @@ from dawson.learn.synthesis import synthesize
 from dawson.learn.tissues import PARENCHYMA
 from dawson.locate import Locator, locate
 from dawson.network.engine import load_engine
-from dawson.network.model import CARD, LOCATOR, ONNX, SAFETENSORS, load_model, shipped_or_folder
+from dawson.network.model import CARD, LOCATOR, ONNX, SAFETENSORS, load_model, shipped_or_folder, write_card
 from dawson.prepare.grid import head_box, resample, working_grid
 from dawson.read import read_study
 from dawson.study import Grid, Sequence
@@ -130,7 +130,7 @@ def _ship(folder: Path, version: str, summary: dict[str, object]) -> None:
     card = json.loads((folder / CARD).read_text("utf-8"))
     card |= {"name": LOCATOR, "version": version, "data": DATA, "located": summary}
     card["purpose"] = "Finds the brain, so that scans can be scaled and framed. Research. Not a medical device."
-    (target / CARD).write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    write_card(target, card)
 
 
 if __name__ == "__main__":

@@ -12,11 +12,10 @@ as they are.
 from __future__ import annotations
 
 import argparse
-import json
 import math
 from pathlib import Path
 
-from dawson.network.model import CARD, load_model
+from dawson.network.model import load_model, write_card
 
 
 def main() -> None:
@@ -36,11 +35,9 @@ def main() -> None:
             calibration[name] = [round(slope, 4), round(_odds(options.threshold) - slope * threshold, 4)]
     rule = {"threshold": options.threshold, "peak": options.peak}
     for folder in options.models:
-        file = next(f for f in (folder / "model" / CARD, folder / CARD) if f.is_file())
-        card = json.loads(file.read_text("utf-8"))
-        recipe = card["recipe"] | {"measure": card["recipe"]["measure"] | rule}
-        card |= rule | {"calibration": calibration, "recipe": recipe}
-        file.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", "utf-8")
+        model = load_model(folder)
+        recipe = model.card["recipe"] | {"measure": model.card["recipe"]["measure"] | rule}
+        write_card(model.folder, dict(model.card) | rule | {"calibration": calibration, "recipe": recipe})
         load_model(folder)  # a card that cannot be read is told of here
         print(f"{folder}: {rule}, {calibration}")
 

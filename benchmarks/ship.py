@@ -16,7 +16,7 @@ import json
 import shutil
 from pathlib import Path
 
-from dawson.network.model import CARD, INT8, ONNX, SAFETENSORS, load_model, sha256
+from dawson.network.model import INT8, ONNX, SAFETENSORS, load_model, sha256, write_card
 
 LJUBLJANA = "3D MR image database of MS patients, Ljubljana (Lesjak et al., Neuroinformatics 2017)"
 DATA = [
@@ -112,7 +112,7 @@ def main() -> None:
     for name in (ONNX, INT8, SAFETENSORS):
         if (folder / name).resolve() != (model.folder / name).resolve():  # else only the card is completed
             shutil.copy(model.folder / name, folder / name)
-    (folder / CARD).write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    write_card(folder, card)
     print(f"{folder}: {json.dumps(means)}")
 
 

@@ -9,18 +9,12 @@ odds that the model had. The model's rule is chosen from this table, and said to
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-
-import nibabel as nib
 import numpy as np
+from kept import ask, read_kept
 from numpy.typing import NDArray
 
-from dawson.learn.cases import find_cases
 from dawson.measure.lesions import Points, connected
-from dawson.prepare.grid import resample
-from dawson.read.mask import read_mask
-from dawson.study import Grid, Mask
+from dawson.study import Mask
 
 THRESHOLDS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6)
 PEAKS = (0.0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.96, 0.97, 0.98)
@@ -30,24 +24,9 @@ Rule = tuple[float, float]
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("cases", type=Path)
-    parser.add_argument("evaluation", type=Path)
-    parser.add_argument("--inputs", default="", help="subsets to look at, with commas; all where left out")
-    parser.add_argument("--minimum", type=float, default=3.0, help="mm³")
-    options = parser.parse_args()
-    cases = {case.name: case for case in find_cases(options.cases)}
-    wanted = options.inputs.split(",") if options.inputs else None
     found: dict[str, list[dict[Rule, Figures]]] = {}
-    for folder in sorted((options.evaluation / "predictions").glob("*/*")):
-        if wanted is None or folder.name in wanted:
-            image = nib.load(folder / "probability.nii.gz")
-            grid = Grid(image.shape, image.affine)
-            drawn = read_mask(cases[folder.parent.name].mask)
-            truth = resample(drawn.mask, drawn.grid, grid, interpolation="nearest").astype(bool)
-            least = options.minimum / grid.voxel_volume * (1 - 1e-4)
-            probability = np.asanyarray(image.dataobj)
-            found.setdefault(folder.name, []).append(_figures(probability, truth, least))
+    for kept in read_kept(ask(__doc__)):
+        found.setdefault(kept.inputs, []).append(_figures(kept.probability, kept.truth, kept.least))
     for inputs, rows in found.items():
         print(f"{inputs} ({len(rows)} cases)")
         for threshold, peak in rows[0]:

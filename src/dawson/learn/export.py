@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from torch import Tensor
 
 from dawson.learn.tissues import PARENCHYMA, Anatomy
 from dawson.measure.lesions import CONNECTIVITY
-from dawson.network.model import CARD, INT8, ONNX, SAFETENSORS, sha256
+from dawson.network.model import CARD, INT8, ONNX, SAFETENSORS, sha256, write_card
 from dawson.network.onnx import save_onnx, to_onnx
 from dawson.recipe import Recipe, recipe_to_dict
 
@@ -54,5 +53,5 @@ def export(weights: Mapping[str, Tensor], recipe: Recipe, folder: Path, facts: M
         "recipe": recipe_to_dict(recipe),
         "sha256": {name: sha256(folder / name) for name in (ONNX, SAFETENSORS)},
     }
-    (folder / CARD).write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    write_card(folder, card)
     return folder

@@ -7,7 +7,6 @@ every convolution takes away what rounding shifts, so no bias needs correction.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from dawson.learn.checkpoint import load_weights
-from dawson.network.model import CARD, INT8, SAFETENSORS, load_model, sha256
+from dawson.network.model import INT8, SAFETENSORS, Model, load_model, sha256, write_card
 from dawson.network.onnx import save_onnx, to_onnx
 from dawson.network.unet import UNet
 
@@ -44,23 +43,22 @@ def quantise(folder: Path, images: Iterable[Tensor]) -> Path:
     )
     file = model.folder / INT8
     save_onnx(graph, file)
-    _note(model.folder / CARD, sha256(file))
+    _note(model, sha256(file))
     return file
 
 
 def forget(folder: Path) -> None:
     """Delete a model's weights for integers, and their hash from the card: it is computed as if there had been none."""
     model = load_model(folder)
-    _note(model.folder / CARD, None)
+    _note(model, None)
     (model.folder / INT8).unlink(missing_ok=True)
 
 
-def _note(file: Path, found: str | None) -> None:
-    card = json.loads(file.read_text("utf-8"))
-    card["sha256"] = {name: value for name, value in card["sha256"].items() if name != INT8}
+def _note(model: Model, found: str | None) -> None:
+    hashes = {name: value for name, value in model.card["sha256"].items() if name != INT8}
     if found is not None:
-        card["sha256"][INT8] = found
-    file.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", "utf-8")
+        hashes[INT8] = found
+    write_card(model.folder, {**model.card, "sha256": hashes})
 
 
 def ranges_fed(network: UNet, images: Iterable[Tensor]) -> dict[str, tuple[float, float]]:

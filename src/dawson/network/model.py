@@ -118,6 +118,11 @@ def load_model(folder: Path | str | None = None) -> Model:
     return model
 
 
+def write_card(folder: Path, card: Mapping[str, Any]) -> None:
+    """Write the card of the model in ``folder``; a card that is there already is replaced."""
+    (folder / CARD).write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", "utf-8")
+
+
 def shipped_or_folder(name: str | Path) -> Path:
     """The folder of a shipped model of that name, or the folder itself."""
     shipped = Path(str(resources.files("dawson") / "models" / str(name)))

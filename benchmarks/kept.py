@@ -1,0 +1,56 @@
+"""What an evaluation kept of each case and subset of sequences, beside the truth: for scripts that look at it again."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from numpy.typing import NDArray
+
+from dawson.learn.cases import find_cases
+from dawson.prepare.grid import resample
+from dawson.read.mask import read_mask
+from dawson.study import Grid, Mask
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """The probability map (i, j, k) in ``folder`` and the truth on its grid; ``least`` voxels make a lesion."""
+
+    folder: Path
+    probability: NDArray[np.float32]
+    truth: Mask
+    least: float
+
+    @property
+    def inputs(self) -> str:
+        """The sequences that were given, ``flair+t1``."""
+        return self.folder.name
+
+
+def ask(description: str | None) -> argparse.Namespace:
+    """The command line: a table of cases, an evaluation, and what of it to look at."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("cases", type=Path)
+    parser.add_argument("evaluation", type=Path)
+    parser.add_argument("--inputs", default="", help="subsets to look at, with commas; all where left out")
+    parser.add_argument("--minimum", type=float, default=3.0, help="mm³")
+    return parser.parse_args()
+
+
+def read_kept(options: argparse.Namespace) -> Iterator[Kept]:
+    """Read one after the other what :func:`ask` was told of."""
+    cases = {case.name: case for case in find_cases(options.cases)}
+    wanted = options.inputs.split(",") if options.inputs else None
+    for folder in sorted((options.evaluation / "predictions").glob("*/*")):
+        if wanted is None or folder.name in wanted:
+            image = nib.load(folder / "probability.nii.gz")
+            grid = Grid(image.shape, image.affine)
+            drawn = read_mask(cases[folder.parent.name].mask)
+            truth = resample(drawn.mask, drawn.grid, grid, interpolation="nearest").astype(bool)
+            least = options.minimum / grid.voxel_volume * (1 - 1e-4)
+            yield Kept(folder, np.asanyarray(image.dataobj), truth, least)
