@@ -25,12 +25,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from threshold import figures
 
 from dawson.evaluate.statistics import bootstrap_interval
 from dawson.learn.cases import Case, find_cases
 from dawson.learn.check import check_cases
 from dawson.learn.prepared import Prepared, Unit, prepare_units
-from dawson.measure.lesions import connected
 from dawson.network.engine import load_engine, run_windows
 from dawson.network.model import load_model
 from dawson.recipe import load_recipe
@@ -124,7 +124,7 @@ def _given(case: Case, name: str) -> tuple[Sequence, ...]:
 
 
 def _measure(folder: Path, prepared: list[Prepared]) -> Scores:
-    """Dice (cases, thresholds) and F1 (cases, thresholds × peaks) of one arm, kept beside its model."""
+    """Dice (cases, thresholds) and F1 (cases, rules) of one arm, kept beside its model."""
     kept, names = folder / "scores.json", [one.name for one in prepared]
     known = json.loads(kept.read_text("utf-8")) if kept.exists() else {}
     if known.get("of") != names:
@@ -136,32 +136,13 @@ def _measure(folder: Path, prepared: list[Prepared]) -> Scores:
             images = one.images.astype(np.float32)
             found = run_windows(infer, images, window=WINDOW, overlap=0.25, outputs=outputs)[0]
             brain = np.zeros(found.shape, bool) if one.anatomy is None else one.anatomy > 0
-            rows = _figures(np.where(brain, found, 0.0), np.asarray(one.lesion) == 1)
-            dice.append(rows[0])
-            f1.append(rows[1])
+            seen, truth = np.where(brain, found, 0.0), np.asarray(one.lesion) == 1
+            told = figures(seen, truth, LEAST, thresholds=THRESHOLDS, peaks=PEAKS)
+            dice.append([told[threshold, 0.0][0] for threshold in THRESHOLDS])
+            f1.append([rule[1] for rule in told.values()])
         known = {"of": names, "dice": dice, "f1": f1}
         kept.write_text(json.dumps(known), "utf-8")
     return {key: np.array(known[key]) for key in ("dice", "f1")}
-
-
-def _figures(probability: NDArray[np.float32], truth: NDArray[np.bool_]) -> tuple[list[float], list[float]]:
-    true_pieces = [piece for piece in connected(truth) if len(piece) >= LEAST]
-    dice, f1 = [], []
-    for threshold in THRESHOLDS:
-        mask = probability >= threshold
-        dice.append(2 * np.count_nonzero(mask & truth) / max(np.count_nonzero(mask) + np.count_nonzero(truth), 1))
-        pieces = [piece for piece in connected(mask) if len(piece) >= LEAST]
-        peaks = [float(probability[tuple(piece.T)].max()) for piece in pieces]
-        hits = [bool(truth[tuple(piece.T)].any()) for piece in pieces]
-        for peak in PEAKS:
-            shown = np.zeros(truth.shape, bool)
-            chosen = [n for n, highest in enumerate(peaks) if highest >= peak]
-            for n in chosen:
-                shown[tuple(pieces[n].T)] = True
-            recall = float(np.mean([shown[tuple(piece.T)].any() for piece in true_pieces])) if true_pieces else 1.0
-            precision = float(np.mean([hits[n] for n in chosen])) if chosen else 0.0
-            f1.append(2 * recall * precision / max(recall + precision, 1e-9))
-    return dice, f1
 
 
 def _print(

@@ -27,7 +27,7 @@ from dawson.learn.tissues import Anatomy
 from dawson.locate import load_locator, locate
 from dawson.network.engine import argmax_anatomy, load_engine
 from dawson.network.model import CARD, load_model, write_card
-from dawson.pipeline import _look
+from dawson.pipeline import look
 from dawson.prepare.grid import resample
 from dawson.study import Labels, Mask, Volume
 
@@ -72,7 +72,7 @@ def main() -> None:
         for name, own in looks.items():
             part = given(study, name)
             head = lay_out(part, model.recipe.prepare, begin=lambda _: None)
-            seen = _look(part, head, locate(load_locator(), head.images, head.grid), model, network)
+            seen = look(part, head, locate(load_locator(), head.images, head.grid), model, network)
             if isinstance(seen, InputError):
                 raise SystemExit(f"head {number + 1}: {seen}")
             there = resample(truth, part.reference.grid, seen.inputs.grid, interpolation="nearest")

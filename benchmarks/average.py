@@ -3,7 +3,8 @@
     python benchmarks/average.py RUN RUN … -o OUT
 
 Fine-tuned weights lie near those that they came from, and the mean of both often does better than either (Wortsman et
-al., ICML 2022). The rule and the recipe are those of the first.
+al., ICML 2022). The rule, with its calibration and the weights of the anatomy, and the
+recipe are those of the first; benchmarks/rule.py and benchmarks/anatomy.py fit them to the mean.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from dawson.learn.checkpoint import load_weights
+from dawson.learn.checkpoint import keep_rule, load_weights
 from dawson.learn.export import export
 from dawson.network.model import SAFETENSORS, load_model
 
@@ -31,10 +32,8 @@ def main() -> None:
         "name": models[0].card["name"],
         "mean_of": [{"name": m.card["name"], "sha256": m.card["sha256"][SAFETENSORS]} for m in models],
     }
-    if (fitted := models[0].card.get("anatomy_weights")) is not None:
-        facts["anatomy_weights"] = fitted
-    recipe = models[0].recipe
-    print(export(mean, recipe, options.output, facts))
+    recipe, fitted = keep_rule(options.models[0], models[0].recipe, None)
+    print(export(mean, recipe, options.output, facts | fitted))
 
 
 if __name__ == "__main__":

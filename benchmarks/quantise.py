@@ -71,7 +71,7 @@ def _agreement(model: Model, windows: list[Volume]) -> tuple[float, float, float
     for images in windows:
         given = "+".join(s for s, image in zip(Sequence, images, strict=True) if image.any())
         scores = {name: infer(images) for name, infer in engines.items()}
-        lesions = {name: calibrate(one[0], *model.calibration.get(given, (1.0, 0.0))) for name, one in scores.items()}
+        lesions = {name: calibrate(one[0], *model.calibration_of(given)) for name, one in scores.items()}
         found = {name: one >= model.threshold for name, one in lesions.items()}
         both += 2 * np.count_nonzero(found["f32"] & found["int8"])
         total += np.count_nonzero(found["f32"]) + np.count_nonzero(found["int8"])

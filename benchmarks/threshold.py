@@ -9,6 +9,8 @@ odds that the model had. The model's rule is chosen from this table, and said to
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from kept import ask, read_kept
 from numpy.typing import NDArray
@@ -26,7 +28,7 @@ def main() -> None:
     """Print the table."""
     found: dict[str, list[dict[Rule, Figures]]] = {}
     for kept in read_kept(ask(__doc__)):
-        found.setdefault(kept.inputs, []).append(_figures(kept.probability, kept.truth, kept.least))
+        found.setdefault(kept.inputs, []).append(figures(kept.probability, kept.truth, kept.least))
     for inputs, rows in found.items():
         print(f"{inputs} ({len(rows)} cases)")
         for threshold, peak in rows[0]:
@@ -35,16 +37,23 @@ def main() -> None:
             print(f"  {threshold:.2f} {peak:.2f}  Dice {dice:.3f}  F1 {f1:.3f}  volume ×{volume:.2f}")
 
 
-def _figures(probability: NDArray[np.float32], truth: Mask, least: float) -> dict[Rule, Figures]:
+def figures(
+    probability: NDArray[np.float32],
+    truth: Mask,
+    least: float,
+    *,
+    thresholds: Iterable[float] = THRESHOLDS,
+    peaks: Iterable[float] = PEAKS,
+) -> dict[Rule, Figures]:
     """Dice, lesion F1 and share of the true volume for every threshold and peak; ``least`` in voxels."""
     true_pieces = [piece for piece in connected(truth) if len(piece) >= least]
     told = {}
-    for threshold in THRESHOLDS:
+    for threshold in thresholds:
         pieces = [p for p in connected(probability >= threshold) if len(p) >= least]
-        peaks = [float(probability[tuple(piece.T)].max()) for piece in pieces]
-        for peak in PEAKS:
+        highest = [float(probability[tuple(piece.T)].max()) for piece in pieces]
+        for peak in peaks:
             if peak == 0.0 or peak > threshold:
-                kept = [piece for piece, highest in zip(pieces, peaks, strict=True) if highest >= peak]
+                kept = [piece for piece, top in zip(pieces, highest, strict=True) if top >= peak]
                 told[threshold, peak] = _measured(kept, true_pieces, truth)
     return told
 

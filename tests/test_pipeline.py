@@ -251,6 +251,7 @@ def test_opinions_are_calibrated_each_by_what_it_was_shown(files: dict[str, Path
     (folder / "card.json").write_text(json.dumps(card | {"calibration": {"flair": [1.0, -30.0]}}))
     both = dawson.segment(dawson.read_study(flair=files["flair"], t1=files["t1"]), model=folder)
     assert 0.4 < both.probability.max() <= 0.5
+    assert both.model["opinions"] == ["flair+t1", "flair"]
 
 
 def test_a_card_may_weigh_the_classes_of_the_anatomy(files: dict[str, Path], tmp_path: Path) -> None:
@@ -277,4 +278,5 @@ def test_a_card_may_calibrate_by_what_is_given(files: dict[str, Path], tmp_path:
     plain = dawson.segment(dawson.read_study(flair=files["flair"]), model=folder)
     assert np.allclose(moved.probability, calibrate(plain.probability, 1.0, -2.0), atol=1e-5)
     assert moved.load_ml < plain.load_ml
+    assert moved.model["opinions"] == ["flair"]
     assert moved.model["calibration"] == {"flair": (1.0, -2.0), "t1": (1.0, 3.0)}

@@ -89,7 +89,7 @@ def segment(study: Study, *, model: Path | str | None = None, progress: Progress
     else:
         found = _in_one_volume(study, network.recipe.volume, infer, clock.begin)
     warnings = found.warnings + _weak_inputs(network, found.used)
-    opinions = [calibrate(own, *network.calibration.get(name, (1.0, 0.0))) for name, own in found.opinions.items()]
+    opinions = [calibrate(own, *network.calibration_of(name)) for name, own in found.opinions.items()]
     probability: Volume = np.stack(opinions).mean(axis=0, dtype=np.float32)
     reference = study.reference
     if reference.missing is not None:
@@ -112,7 +112,8 @@ def segment(study: Study, *, model: Path | str | None = None, progress: Progress
         anatomy=anatomy,
         anatomy_names=names,
         table=table,
-        model=network.summary | {"precision": precision(network), "locator": found.locator},
+        model=network.summary
+        | {"precision": precision(network), "opinions": list(found.opinions), "locator": found.locator},
         seconds=clock.seconds,
         alignment={s: a.note for s, a in found.alignment.items()},
         warnings=tuple(warnings),
@@ -144,10 +145,10 @@ def _in_windows(study: Study, network: Model, infer: Infer, begin: Progress) -> 
     begin("find the brain")
     brain = locate(load_locator(), head.images, head.grid)
     begin("segment")
-    seen: _Seen | InputError = _look(study, head, brain, network, infer)
+    seen: Seen | InputError = look(study, head, brain, network, infer)
     if isinstance(seen, InputError) or seen.outline.doubtful:
         begin("search the whole head")
-        other = _look(study, head, _search(network, infer, head, brain), network, infer)
+        other = look(study, head, _search(network, infer, head, brain), network, infer)
         seen = _better(seen, other)
     if isinstance(seen, InputError):
         raise seen
@@ -170,7 +171,7 @@ def _in_windows(study: Study, network: Model, infer: Infer, begin: Progress) -> 
 
 
 @dataclass(frozen=True, eq=False)
-class _Seen:
+class Seen:
     """Scores (1 + classes, i, j, k) and anatomy (i, j, k) that the model found in its inputs."""
 
     inputs: Inputs
@@ -180,7 +181,7 @@ class _Seen:
     warnings: list[str]
 
 
-def _look(study: Study, head: Head, brain: Mask, network: Model, infer: Infer) -> _Seen | InputError:
+def look(study: Study, head: Head, brain: Mask, network: Model, infer: Infer) -> Seen | InputError:
     """What the model finds where ``brain`` (i, j, k) lies in the head, or why there is nothing to find.
 
     Where the brain as it finds it has quite another median, or goes on beyond the box, it looks again, scaled and
@@ -199,7 +200,7 @@ def _look(study: Study, head: Head, brain: Mask, network: Model, infer: Infer) -
         return error
     both = 2 * np.count_nonzero(found & brain)
     dice = both / (np.count_nonzero(found) + np.count_nonzero(brain))
-    return _Seen(inputs, scores, anatomy, Outline(dice, cut_off_cm2(inputs, found, head)), warnings)
+    return Seen(inputs, scores, anatomy, Outline(dice, cut_off_cm2(inputs, found, head)), warnings)
 
 
 def _run(network: Model, infer: Infer, inputs: Inputs, head: Head) -> tuple[Volume, Labels, Mask]:
@@ -235,7 +236,7 @@ def _search(network: Model, infer: Infer, head: Head, guess: Mask) -> Mask:
     return brain
 
 
-def _better(one: _Seen | InputError, other: _Seen | InputError) -> _Seen | InputError:
+def _better(one: Seen | InputError, other: Seen | InputError) -> Seen | InputError:
     """Of two ways to see a brain, the one that agrees with where it was looked for, and of such the one cut least."""
     if isinstance(one, InputError) or isinstance(other, InputError):
         return other if isinstance(one, InputError) else one

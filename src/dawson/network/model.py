@@ -55,6 +55,10 @@ class Model:
         """The same network for 8-bit integers, if the model has been quantised."""
         return self.folder / INT8 if INT8 in self.card["sha256"] else None
 
+    def calibration_of(self, given: str) -> tuple[float, float]:
+        """Slope and offset for what was given, ``flair+t1``."""
+        return self.calibration.get(given, (1.0, 0.0))
+
     @property
     def dice(self) -> dict[str, float]:
         """Mean Dice on the validation scans by input subset, as far as it was measured."""

@@ -1,0 +1,110 @@
+"""How bright small lesions are on FLAIR: in marked scans, and as the generator draws them.
+
+    python benchmarks/contrast.py --evaluation EVALUATION --cases labelled.tsv
+    python benchmarks/contrast.py --maps MAPS --masks MASKS [--patches 60] [--set synthesis.contrast=[0.3,1.15]]
+
+For every lesion of at most ``--largest`` mm³: the median of its voxels over the median of white matter in the scan (or
+in the patch), told apart by how much of a shell of 2 to 4 mm around it is cortex. The first form takes the anatomy that
+a model has found (benchmarks/left_out.py keeps it), the second that of the label maps.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from kept import read_kept
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from dawson.learn.anatomy import nifti_files, read_heads, read_lesion_map
+from dawson.learn.cases import find_cases
+from dawson.learn.synthesis import synthesize
+from dawson.learn.tissues import Anatomy
+from dawson.measure.lesions import connected
+from dawson.prepare.grid import resample
+from dawson.read import read_scan
+from dawson.recipe import load_recipe
+from dawson.study import Grid, Mask, Sequence
+
+SHELL_MM = (2.0, 4.0)
+QUANTILES = (5, 25, 50, 75, 95)
+SEED = 20_261_127  # no run's
+
+
+def main() -> None:
+    """Print quantiles, for lesions in white matter and for those beside cortex."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--evaluation", type=Path)
+    parser.add_argument("--cases", type=Path)
+    parser.add_argument("--minimum", type=float, default=3.0, help="mm³")
+    parser.add_argument("--inputs", default="flair", help="which of the evaluation's subsets has the anatomy")
+    parser.add_argument("--largest", type=float, default=150.0, help="mm³")
+    parser.add_argument("--maps", type=Path)
+    parser.add_argument("--masks", type=Path)
+    parser.add_argument("--patches", type=int, default=60)
+    parser.add_argument("--set", action="append", default=[], help="a field of the recipe, as dawson train takes it")
+    parser.add_argument("--cache", type=Path, default=Path("cache"))
+    options = parser.parse_args()
+    if options.evaluation is None and options.maps is None:
+        parser.error("give --evaluation and --cases, or --maps and --masks")
+    images = _scans(options) if options.evaluation is not None else _patches(options)
+    found = [row for image in images for row in _lesions(*image, options.minimum, options.largest)]
+    table = np.array(found).reshape(-1, 2)
+    print(f"lesions of {options.minimum:g} to {options.largest:g} mm³ over white matter, {QUANTILES} per cent")
+    for label, chosen in (("mostly white matter around", table[:, 1] < 0.3), ("cortex around", table[:, 1] >= 0.3)):
+        own = table[chosen, 0]
+        if len(own):
+            text = "  ".join(f"{value:.2f}" for value in np.percentile(own, QUANTILES))
+            print(f"{label:>27} {len(own):4d}   {text}")
+
+
+def _scans(options: argparse.Namespace) -> Iterator[tuple[NDArray[np.float32], Mask, NDArray[np.uint8], float]]:
+    cases = {case.name: case for case in find_cases(options.cases)}
+    for kept in read_kept(options):
+        image = nib.load(kept.folder / "anatomy.nii.gz")
+        grid = Grid(image.shape, image.affine)
+        scan = read_scan(cases[kept.folder.parent.name].scans[Sequence.FLAIR], Sequence.FLAIR)
+        seen = resample(scan.voxels, scan.grid, grid, interpolation="linear")
+        yield seen, kept.truth, np.asanyarray(image.dataobj), grid.voxel_volume
+
+
+def _patches(options: argparse.Namespace) -> Iterator[tuple[NDArray[np.float32], Mask, NDArray[np.uint8], float]]:
+    recipe = load_recipe("dawson", dict(setting.split("=", 1) for setting in options.set))
+    heads = read_heads(nifti_files(options.maps), options.cache)
+    lesions = [read_lesion_map(file) for file in nifti_files(options.masks)]
+    for number in range(options.patches):
+        rng = np.random.default_rng([SEED, number])
+        drawn = synthesize(heads, lesions, recipe.synthesis, recipe.prepare.window, rng, sequences=(Sequence.FLAIR,))
+        image = drawn.images[list(Sequence).index(Sequence.FLAIR)].numpy()
+        yield image, drawn.lesion.numpy() == 1, drawn.anatomy.numpy(), recipe.prepare.spacing_mm**3
+
+
+def _lesions(
+    image: NDArray[np.float32], truth: Mask, anatomy: NDArray[np.uint8], volume: float, least: float, most: float
+) -> Iterable[tuple[float, float]]:
+    """Brightness over white matter, and the share of cortex around, of each lesion."""
+    white = (anatomy == Anatomy.WHITE_MATTER) & ~truth
+    if white.sum() < 1000:
+        return
+    level = float(np.median(image[white]))
+    side = volume ** (1 / 3)
+    reach = int(np.ceil(SHELL_MM[1] / side))
+    for piece in connected(truth):
+        if not least <= len(piece) * volume <= most:
+            continue
+        low = np.maximum(piece.min(0) - reach, 0)
+        part = tuple(slice(a, b + reach + 1) for a, b in zip(low, piece.max(0), strict=True))
+        alone = np.zeros(truth[part].shape, dtype=bool)
+        alone[tuple((piece - low).T)] = True
+        far = ndimage.distance_transform_edt(~alone) * side
+        shell = (far >= SHELL_MM[0]) & (far <= SHELL_MM[1])
+        around = anatomy[part][shell]
+        yield float(np.median(image[tuple(piece.T)])) / level, float((around == Anatomy.CORTEX).mean())
+
+
+if __name__ == "__main__":
+    main()
