@@ -8,6 +8,9 @@ NAME is PATIENT_VISIT, RESULTS the folder that ``dawson segment`` made of it, an
 *look* lists two kinds of candidates: what the model had an inkling of (probability 0.15 and more, 0.3 at its
 highest), and what it did not see but is far brighter than the brain around it. Pictures show every slice
 that holds one, as it is and with outlines and numbers. Each candidate gets a first verdict; that is a proposal.
+``--faint`` lists a third kind, of which the model has an inkling only (0.05 and more, 0.1 at its highest): most
+lesions that it misses are such places, and most such places are none. OUT/NAME_faint_0.png … show them one by one:
+the slice below, its own, the one above, and its own with the outline.
 
 *masks* reads the verdicts and writes, for the columns ``mask`` and ``unsure`` of a table of cases, NAME.nii.gz (what
 was called *lesion*, drawn where the model is at least as sure as it is of borders) and NAME_unsure.nii.gz (what was
@@ -40,6 +43,7 @@ from dawson.read import read_scan
 from dawson.study import Grid, Sequence
 
 INKLING, SEEN = 0.15, 0.3  # probability of a candidate's voxels, and at its highest
+FAINT, FAINT_SEEN = 0.05, 0.1  # the same of what it has hardly an inkling of
 SMALLEST_MM3, SMALLEST_UNSEEN_MM3 = 8.0, 15.0
 UNSEEN = 1.38  # times the brain within some 12 mm: brightness of a candidate that the model did not see
 AROUND_MM, REACH_MM, SKIN_MM = 12.0, 4.0, 3.0
@@ -50,6 +54,7 @@ COLUMNS = ("visit", "number", "x", "y", "z", "ml", "peak", "brightness", "verdic
 VERDICTS = ("lesion", "unsure", "healthy")
 COLOURS = {"lesion": "lime", "unsure": "yellow", "healthy": "cyan"}
 SLICES = 6  # a picture
+PLACES, ACROSS, CROP_MM = 24, 3, 44.0  # a picture of faint ones: candidates, of these in a row, and the side of each
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,7 @@ class Candidate:
     peak: float
     brightness: float
     verdict: str
+    faint: bool = False
 
     @property
     def seen(self) -> bool:
@@ -87,14 +93,16 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("visits", nargs="+", metavar="NAME=RESULTS=FLAIR")
     parser.add_argument("--verdicts", type=Path, help="table; for masks OUT/verdicts.tsv where left out")
+    parser.add_argument("--faint", action="store_true", help="also what the model has hardly an inkling of")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     table = options.out / "verdicts.tsv"
     visits = (_read(text) for text in options.visits)
     if options.what == "look":
-        _look(visits, options.out, table, _verdicts(options.verdicts) if options.verdicts else [])
+        rows = _verdicts(options.verdicts) if options.verdicts else []
+        _look(visits, options.out, table, rows, faint=options.faint)
     else:
-        _masks(visits, options.out, _verdicts(options.verdicts or table))
+        _masks(visits, options.out, _verdicts(options.verdicts or table), faint=options.faint)
 
 
 def _verdicts(table: Path) -> list[dict[str, str]]:
@@ -126,16 +134,17 @@ def _judged(visit: Visit, found: list[Candidate], rows: list[dict[str, str]]) ->
     return {n: next(iter(v)) if len(v) == 1 else "unsure" for n, v in verdicts.items()}, clashes, lost
 
 
-def _look(visits: Iterator[Visit], out: Path, table: Path, rows: list[dict[str, str]]) -> None:
+def _look(visits: Iterator[Visit], out: Path, table: Path, rows: list[dict[str, str]], *, faint: bool) -> None:
     if table.exists():
         raise SystemExit(f"{table} is there already: move it away, it may hold verdicts")
     lines = ["\t".join(COLUMNS)]
     for visit in visits:
-        found = list(candidates(visit))
+        found = list(candidates(visit, faint=faint))
         known, clashes, _ = _judged(visit, found, rows)
         for number, verdict in known.items():
             found[number] = replace(found[number], verdict=verdict)
-        _draw(visit, found, out)
+        _draw(visit, [one for one in found if not one.faint], out)
+        _draw_faint(visit, found, out)
         for number, one in enumerate(found, 1):
             values = (
                 str(number),
@@ -151,9 +160,9 @@ def _look(visits: Iterator[Visit], out: Path, table: Path, rows: list[dict[str, 
     print(f"{table}: go through the column verdict ({', '.join(VERDICTS)}), then run 'masks'")
 
 
-def _masks(visits: Iterator[Visit], out: Path, rows: list[dict[str, str]]) -> None:
+def _masks(visits: Iterator[Visit], out: Path, rows: list[dict[str, str]], *, faint: bool) -> None:
     for visit in visits:
-        found = list(candidates(visit))
+        found = list(candidates(visit, faint=faint))
         lesion, unsure, healthy = (np.zeros(visit.flair.shape, bool) for _ in range(3))
         known, clashes, lost = _judged(visit, found, rows)
         for number, verdict in known.items():
@@ -172,8 +181,8 @@ def _masks(visits: Iterator[Visit], out: Path, rows: list[dict[str, str]]) -> No
         print(f"{visit.name}\tlesion {volumes[0]:.2f} ml, unsure {volumes[1]:.2f} ml{note}")
 
 
-def candidates(visit: Visit) -> Iterator[Candidate]:
-    """All places to judge, those that the model saw first."""
+def candidates(visit: Visit, *, faint: bool = False) -> Iterator[Candidate]:
+    """All places to judge: those that the model saw, those that it did not, and those that it saw faintly."""
     volume, healthy = visit.grid.voxel_volume, visit.probability < INKLING
     limit = float(np.percentile(visit.flair[(visit.anatomy == Anatomy.CORTEX) & healthy], 85))
     unseen = _glaring(visit)
@@ -184,9 +193,16 @@ def candidates(visit: Visit) -> Iterator[Candidate]:
             unseen[where] = False
             sure = one.peak >= SURE and one.brightness >= 1
             yield replace(one, verdict="lesion") if sure else one
+    told = visit.probability >= INKLING
     for voxels in connected(unseen):
         if len(voxels) * volume >= SMALLEST_UNSEEN_MM3:
+            told[tuple(voxels.T)] = True
             yield _candidate(visit, voxels, limit, "healthy")
+    for voxels in connected(visit.probability >= FAINT) if faint else ():
+        where = tuple(voxels.T)
+        seen = len(voxels) * volume >= SMALLEST_MM3 and visit.probability[where].max() >= FAINT_SEEN
+        if seen and not told[where].any():
+            yield replace(_candidate(visit, voxels, limit, "unsure"), faint=True)
 
 
 def _candidate(visit: Visit, voxels: Points, limit: float, verdict: str) -> Candidate:
@@ -219,9 +235,9 @@ def _drawn(visit: Visit, one: Candidate) -> tuple[NDArray[np.bool_], NDArray[np.
     """A lesion and its unsure rim (i, j, k): by the model's own map, or by brightness where that saw nothing."""
     piece = np.zeros(visit.flair.shape, bool)
     piece[tuple(one.voxels.T)] = True
-    if one.seen:
+    if one.seen or one.faint:
         inside = piece & (visit.probability >= min(BORDER, 0.6 * one.peak))
-        return inside, piece & (visit.probability >= RIM) & ~inside
+        return inside, piece & (visit.probability >= min(RIM, 0.4 * one.peak)) & ~inside
     distance = _distance(piece, visit.grid)
     base, core = np.median(visit.flair[distance < 10]), visit.flair[piece].mean()
     near = distance < REACH_MM
@@ -263,6 +279,36 @@ def _draw(visit: Visit, found: list[Candidate], out: Path) -> None:
                 marked.annotate(str(number), (x, y), **text)
         figure.subplots_adjust(0, 0, 1, 0.98, 0.01, 0.03)
         figure.savefig(out / f"{visit.name}_{page // SLICES}.png", dpi=62)
+        plt.close(figure)
+
+
+def _draw_faint(visit: Visit, found: list[Candidate], out: Path) -> None:
+    mpl.use("Agg")
+    axis = int(np.abs(visit.grid.affine[2, :3]).argmax())
+    side = visit.grid.spacing[0 if axis else 1]  # of a voxel within the slice
+    reach = round(CROP_MM / 2 / side)
+    white = float(np.percentile(visit.flair[np.isin(visit.anatomy, SUPRATENTORIAL)], 99.7))
+    wanted = [(number, one) for number, one in enumerate(found, 1) if one.faint]
+    for page in range(0, len(wanted), PLACES):
+        figure, axes = plt.subplots(PLACES // ACROSS, 4 * ACROSS, figsize=(24, 16.5), facecolor="black")
+        for place in axes.flat:
+            place.axis("off")
+        for n, (number, one) in enumerate(wanted[page : page + PLACES]):
+            piece = np.zeros(visit.flair.shape, bool)
+            piece[tuple(one.voxels.T)] = True
+            k = int(np.bincount(one.voxels[:, axis]).argmax())
+            marked = _upright(piece.take(k, axis), visit.grid, axis)
+            middle = np.argwhere(marked).mean(axis=0).round().astype(int)
+            part = tuple(slice(m, m + 2 * reach + 1) for m in middle)
+            row = axes.flat[4 * n : 4 * n + 4]
+            for place, at in zip(row, (k - 1, k, k + 1, k), strict=True):
+                if 0 <= at < visit.flair.shape[axis]:
+                    shown = np.pad(_upright(visit.flair.take(at, axis), visit.grid, axis), reach)[part]
+                    place.imshow(shown, cmap="gray", vmin=0, vmax=white, interpolation="bilinear")
+            row[3].contour(np.pad(marked, reach)[part], [0.5], colors=["yellow"], linewidths=0.8)
+            row[1].set_title(f"{number}: {one.peak:.2f}", color="white", fontsize=11, pad=2)
+        figure.subplots_adjust(0, 0, 1, 0.98, 0.01, 0.06)
+        figure.savefig(out / f"{visit.name}_faint_{page // PLACES}.png", dpi=66)
         plt.close(figure)
 
 
