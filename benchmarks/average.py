@@ -3,8 +3,8 @@
     python benchmarks/average.py RUN RUN … -o OUT
 
 Fine-tuned weights lie near those that they came from, and the mean of both often does better than either (Wortsman et
-al., ICML 2022). The rule, with its calibration and the weights of the anatomy, and the
-recipe are those of the first; benchmarks/rule.py and benchmarks/anatomy.py fit them to the mean.
+al., ICML 2022). The rule, with its calibration and the weights of the anatomy, and the recipe are those of the first;
+benchmarks/rule.py and benchmarks/anatomy.py fit them to the mean.
 """
 
 from __future__ import annotations

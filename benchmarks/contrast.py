@@ -11,7 +11,7 @@ a model has found (benchmarks/left_out.py keeps it), the second that of the labe
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import nibabel as nib
@@ -21,14 +21,13 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from dawson.learn.anatomy import nifti_files, read_heads, read_lesion_map
-from dawson.learn.cases import find_cases
 from dawson.learn.synthesis import synthesize
 from dawson.learn.tissues import Anatomy
 from dawson.measure.lesions import connected
 from dawson.prepare.grid import resample
 from dawson.read import read_scan
 from dawson.recipe import load_recipe
-from dawson.study import Grid, Mask, Sequence
+from dawson.study import Mask, Sequence
 
 SHELL_MM = (2.0, 4.0)
 QUANTILES = (5, 25, 50, 75, 95)
@@ -49,8 +48,9 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], help="a field of the recipe, as dawson train takes it")
     parser.add_argument("--cache", type=Path, default=Path("cache"))
     options = parser.parse_args()
-    if options.evaluation is None and options.maps is None:
-        parser.error("give --evaluation and --cases, or --maps and --masks")
+    pairs = (options.evaluation, options.cases), (options.maps, options.masks)
+    if sum(None not in pair for pair in pairs) != 1:
+        parser.error("give either --evaluation and --cases, or --maps and --masks")
     images = _scans(options) if options.evaluation is not None else _patches(options)
     found = [row for image in images for row in _lesions(*image, options.minimum, options.largest)]
     table = np.array(found).reshape(-1, 2)
@@ -63,13 +63,11 @@ def main() -> None:
 
 
 def _scans(options: argparse.Namespace) -> Iterator[tuple[NDArray[np.float32], Mask, NDArray[np.uint8], float]]:
-    cases = {case.name: case for case in find_cases(options.cases)}
     for kept in read_kept(options):
-        image = nib.load(kept.folder / "anatomy.nii.gz")
-        grid = Grid(image.shape, image.affine)
-        scan = read_scan(cases[kept.folder.parent.name].scans[Sequence.FLAIR], Sequence.FLAIR)
-        seen = resample(scan.voxels, scan.grid, grid, interpolation="linear")
-        yield seen, kept.truth, np.asanyarray(image.dataobj), grid.voxel_volume
+        anatomy = np.asanyarray(nib.load(kept.folder / "anatomy.nii.gz").dataobj)
+        scan = read_scan(kept.case.scans[Sequence.FLAIR], Sequence.FLAIR)
+        seen = resample(scan.voxels, scan.grid, kept.grid, interpolation="linear")
+        yield seen, kept.truth, anatomy, kept.grid.voxel_volume
 
 
 def _patches(options: argparse.Namespace) -> Iterator[tuple[NDArray[np.float32], Mask, NDArray[np.uint8], float]]:
@@ -85,7 +83,7 @@ def _patches(options: argparse.Namespace) -> Iterator[tuple[NDArray[np.float32],
 
 def _lesions(
     image: NDArray[np.float32], truth: Mask, anatomy: NDArray[np.uint8], volume: float, least: float, most: float
-) -> Iterable[tuple[float, float]]:
+) -> Iterator[tuple[float, float]]:
     """Brightness over white matter, and the share of cortex around, of each lesion."""
     white = (anatomy == Anatomy.WHITE_MATTER) & ~truth
     if white.sum() < 1000:

@@ -11,7 +11,7 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from dawson.learn.cases import find_cases
+from dawson.learn.cases import Case, find_cases
 from dawson.prepare.grid import resample
 from dawson.read.mask import read_mask
 from dawson.study import Grid, Mask
@@ -19,9 +19,11 @@ from dawson.study import Grid, Mask
 
 @dataclass(frozen=True, eq=False)
 class Kept:
-    """The probability map (i, j, k) in ``folder`` and the truth on its grid; ``least`` voxels make a lesion."""
+    """The probability map (i, j, k) in ``folder`` and the truth, both on ``grid``; ``least`` voxels make a lesion."""
 
+    case: Case
     folder: Path
+    grid: Grid
     probability: NDArray[np.float32]
     truth: Mask
     least: float
@@ -50,7 +52,8 @@ def read_kept(options: argparse.Namespace) -> Iterator[Kept]:
         if wanted is None or folder.name in wanted:
             image = nib.load(folder / "probability.nii.gz")
             grid = Grid(image.shape, image.affine)
-            drawn = read_mask(cases[folder.parent.name].mask)
+            case = cases[folder.parent.name]
+            drawn = read_mask(case.mask)
             truth = resample(drawn.mask, drawn.grid, grid, interpolation="nearest").astype(bool)
             least = options.minimum / grid.voxel_volume * (1 - 1e-4)
-            yield Kept(folder, np.asanyarray(image.dataobj), truth, least)
+            yield Kept(case, folder, grid, np.asanyarray(image.dataobj), truth, least)

@@ -154,8 +154,10 @@ def _look(visits: Iterator[Visit], out: Path, table: Path, rows: list[dict[str, 
                 f"{one.brightness:.2f}",
             )
             lines.append("\t".join((visit.name, *values, one.verdict)))
-        unseen, fresh = sum(not one.seen for one in found), len(found) - len(known)
-        print(f"{visit.name}: {len(found)} candidates, {unseen} not seen by the model, {fresh + clashes} to judge anew")
+        faintly, fresh = sum(one.faint for one in found), len(found) - len(known)
+        unseen = sum(not one.seen for one in found) - faintly
+        kinds = f"{unseen} not seen by the model" + (f", {faintly} faintly" if faint else "")
+        print(f"{visit.name}: {len(found)} candidates, {kinds}, {fresh + clashes} to judge anew")
     table.write_text("\n".join(lines) + "\n", "utf-8")
     print(f"{table}: go through the column verdict ({', '.join(VERDICTS)}), then run 'masks'")
 
@@ -185,23 +187,22 @@ def candidates(visit: Visit, *, faint: bool = False) -> Iterator[Candidate]:
     """All places to judge: those that the model saw, those that it did not, and those that it saw faintly."""
     volume, healthy = visit.grid.voxel_volume, visit.probability < INKLING
     limit = float(np.percentile(visit.flair[(visit.anatomy == Anatomy.CORTEX) & healthy], 85))
-    unseen = _glaring(visit)
+    unseen, told = _glaring(visit), np.zeros(visit.flair.shape, bool)
     for voxels in connected(~healthy):
         where = tuple(voxels.T)
         if len(voxels) * volume >= SMALLEST_MM3 and visit.probability[where].max() >= SEEN:
             one = _candidate(visit, voxels, limit, "unsure")
-            unseen[where] = False
+            unseen[where], told[where] = False, True
             sure = one.peak >= SURE and one.brightness >= 1
             yield replace(one, verdict="lesion") if sure else one
-    told = visit.probability >= INKLING
     for voxels in connected(unseen):
         if len(voxels) * volume >= SMALLEST_UNSEEN_MM3:
             told[tuple(voxels.T)] = True
             yield _candidate(visit, voxels, limit, "healthy")
     for voxels in connected(visit.probability >= FAINT) if faint else ():
         where = tuple(voxels.T)
-        seen = len(voxels) * volume >= SMALLEST_MM3 and visit.probability[where].max() >= FAINT_SEEN
-        if seen and not told[where].any():
+        enough = len(voxels) * volume >= SMALLEST_MM3 and visit.probability[where].max() >= FAINT_SEEN
+        if enough and not told[where].any():
             yield replace(_candidate(visit, voxels, limit, "unsure"), faint=True)
 
 
@@ -237,7 +238,8 @@ def _drawn(visit: Visit, one: Candidate) -> tuple[NDArray[np.bool_], NDArray[np.
     piece[tuple(one.voxels.T)] = True
     if one.seen or one.faint:
         inside = piece & (visit.probability >= min(BORDER, 0.6 * one.peak))
-        return inside, piece & (visit.probability >= min(RIM, 0.4 * one.peak)) & ~inside
+        rim = 0.4 * one.peak if one.faint else RIM
+        return inside, piece & (visit.probability >= rim) & ~inside
     distance = _distance(piece, visit.grid)
     base, core = np.median(visit.flair[distance < 10]), visit.flair[piece].mean()
     near = distance < REACH_MM
@@ -255,7 +257,7 @@ def _draw(visit: Visit, found: list[Candidate], out: Path) -> None:
     numbered = np.zeros(visit.flair.shape, np.int32)
     for number, one in enumerate(found, 1):
         numbered[tuple(one.voxels.T)] = number
-    axis = int(np.abs(visit.grid.affine[2, :3]).argmax())  # slices as near to axial as the scan's own
+    axis = _axial(visit.grid)
     brain = np.isin(visit.anatomy, (Anatomy.VENTRICLES, *SUPRATENTORIAL)) | (numbered > 0)
     white = float(np.percentile(visit.flair[brain], 99.7))
     frame = np.argwhere(_upright(brain.any(axis=axis), visit.grid, axis))
@@ -284,7 +286,7 @@ def _draw(visit: Visit, found: list[Candidate], out: Path) -> None:
 
 def _draw_faint(visit: Visit, found: list[Candidate], out: Path) -> None:
     mpl.use("Agg")
-    axis = int(np.abs(visit.grid.affine[2, :3]).argmax())
+    axis = _axial(visit.grid)
     side = visit.grid.spacing[0 if axis else 1]  # of a voxel within the slice
     reach = round(CROP_MM / 2 / side)
     white = float(np.percentile(visit.flair[np.isin(visit.anatomy, SUPRATENTORIAL)], 99.7))
@@ -310,6 +312,11 @@ def _draw_faint(visit: Visit, found: list[Candidate], out: Path) -> None:
         figure.subplots_adjust(0, 0, 1, 0.98, 0.01, 0.06)
         figure.savefig(out / f"{visit.name}_faint_{page // PLACES}.png", dpi=66)
         plt.close(figure)
+
+
+def _axial(grid: Grid) -> int:
+    """Axis of the slices that are as near to axial as the scan's own."""
+    return int(np.abs(grid.affine[2, :3]).argmax())
 
 
 def _upright(section: NDArray[np.generic], grid: Grid, axis: int) -> NDArray[np.generic]:
