@@ -10,8 +10,9 @@ give masks of patients whose scans are labelled to ``--exclude``.
 
 Measured on scans as the shipped model would prepare them, within the brain that it finds, so that an arm which learns
 no anatomy is not judged by it: the mean lesion Dice over all cases at the arm's own best threshold, the lesion F1 (any
-overlap) at the arm's own best threshold and least peak, both of lesions of at least 3 mm³, and beside them the mean paired difference from the full recipe
-with a 95 % bootstrap interval by patient. One seed an arm: the interval says how patients differ, not how runs do.
+overlap) at the arm's own best threshold and least peak, both of lesions of at least 3 mm³, and beside them the mean
+paired difference from the full recipe with a 95 % bootstrap interval by patient. One seed an arm: the interval says how
+patients differ, not how runs do.
 """
 
 from __future__ import annotations
