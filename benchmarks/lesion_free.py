@@ -61,14 +61,14 @@ def main() -> None:
         return
     counts: dict[str, list[int]] = {name: [] for name in options.inputs.split(",")}
     dice: dict[str, list[float]] = {}
-    taken: dict[str, np.ndarray] = {}
+    tables: dict[str, np.ndarray] = {}
     for number in range(options.heads):
         study, truth = draw(heads[number % len(heads)], settings, np.random.default_rng([SEED, number]))
         for name, own in counts.items():
             found = segment(given(study, name), model=options.model)
             own.append(len(found.table))
             table = taken(truth, found.anatomy)
-            taken[name] = taken.get(name, 0) + table
+            tables[name] = tables.get(name, 0) + table
             for label, classes in CLASSES.items():
                 dice.setdefault(f"{name}: {label}", []).append(_dice(table, classes))
         print(f"head {number + 1}: " + ", ".join(f"{name} {own[-1]} false" for name, own in counts.items()), flush=True)
@@ -76,7 +76,7 @@ def main() -> None:
         print(f"{name}: false lesions a brain, median {statistics.median(own):g}, worst {max(own)} ({len(own)} heads)")
     for name, values in dice.items():
         print(f"{name}: Dice {np.mean(values):.3f}, worst {min(values):.3f}")
-    for name, table in taken.items():
+    for name, table in tables.items():
         print(f"\n{name}: what each class (row) was taken for, % of its voxels in all heads")
         print("".join(f"{text:>14}" for text in ("", *(a.name.lower() for a in Anatomy))))
         for anatomy, row in zip(Anatomy, 100 * table / table.sum(axis=1, keepdims=True), strict=True):
