@@ -8,7 +8,7 @@ NAME is PATIENT_VISIT, RESULTS the folder that ``dawson segment`` made of it, an
 *look* lists two kinds of candidates: what the model had an inkling of (probability 0.15 and more, 0.3 at its
 highest), and what it did not see but is far brighter than the brain around it. Pictures show every slice
 that holds one, as it is and with outlines and numbers. Each candidate gets a first verdict; that is a proposal.
-``--faint`` lists a third kind, of which the model has an inkling only (0.05 and more, 0.1 at its highest): most
+``--faint 0.1`` lists a third kind, of which the model has hardly an inkling (0.05 and more, 0.1 at its highest): most
 lesions that it misses are such places, and most such places are none. OUT/NAME_faint_0.png … show them one by one:
 the slice below, its own, the one above, and its own with the outline.
 
@@ -43,7 +43,7 @@ from dawson.read import read_scan
 from dawson.study import Grid, Sequence
 
 INKLING, SEEN = 0.15, 0.3  # probability of a candidate's voxels, and at its highest
-FAINT, FAINT_SEEN = 0.05, 0.1  # the same of what it has hardly an inkling of
+FAINT = 0.05  # probability of the voxels of what it has hardly an inkling of
 SMALLEST_MM3, SMALLEST_UNSEEN_MM3 = 8.0, 15.0
 UNSEEN = 1.38  # times the brain within some 12 mm: brightness of a candidate that the model did not see
 AROUND_MM, REACH_MM, SKIN_MM = 12.0, 4.0, 3.0
@@ -93,7 +93,8 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("visits", nargs="+", metavar="NAME=RESULTS=FLAIR")
     parser.add_argument("--verdicts", type=Path, help="table; for masks OUT/verdicts.tsv where left out")
-    parser.add_argument("--faint", action="store_true", help="also what the model has hardly an inkling of")
+    text = "also what the model has hardly an inkling of, but this at its highest, such as 0.1 or 0.15"
+    parser.add_argument("--faint", type=float, metavar="PROBABILITY", help=text)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     table = options.out / "verdicts.tsv"
@@ -134,7 +135,7 @@ def _judged(visit: Visit, found: list[Candidate], rows: list[dict[str, str]]) ->
     return {n: next(iter(v)) if len(v) == 1 else "unsure" for n, v in verdicts.items()}, clashes, lost
 
 
-def _look(visits: Iterator[Visit], out: Path, table: Path, rows: list[dict[str, str]], *, faint: bool) -> None:
+def _look(visits: Iterator[Visit], out: Path, table: Path, rows: list[dict[str, str]], *, faint: float | None) -> None:
     if table.exists():
         raise SystemExit(f"{table} is there already: move it away, it may hold verdicts")
     lines = ["\t".join(COLUMNS)]
@@ -156,13 +157,13 @@ def _look(visits: Iterator[Visit], out: Path, table: Path, rows: list[dict[str, 
             lines.append("\t".join((visit.name, *values, one.verdict)))
         faintly, fresh = sum(one.faint for one in found), len(found) - len(known)
         unseen = sum(not one.seen for one in found) - faintly
-        kinds = f"{unseen} not seen by the model" + (f", {faintly} faintly" if faint else "")
+        kinds = f"{unseen} not seen by the model" + (f", {faintly} faintly" if faint is not None else "")
         print(f"{visit.name}: {len(found)} candidates, {kinds}, {fresh + clashes} to judge anew")
     table.write_text("\n".join(lines) + "\n", "utf-8")
     print(f"{table}: go through the column verdict ({', '.join(VERDICTS)}), then run 'masks'")
 
 
-def _masks(visits: Iterator[Visit], out: Path, rows: list[dict[str, str]], *, faint: bool) -> None:
+def _masks(visits: Iterator[Visit], out: Path, rows: list[dict[str, str]], *, faint: float | None) -> None:
     for visit in visits:
         found = list(candidates(visit, faint=faint))
         lesion, unsure, healthy = (np.zeros(visit.flair.shape, bool) for _ in range(3))
@@ -183,7 +184,7 @@ def _masks(visits: Iterator[Visit], out: Path, rows: list[dict[str, str]], *, fa
         print(f"{visit.name}\tlesion {volumes[0]:.2f} ml, unsure {volumes[1]:.2f} ml{note}")
 
 
-def candidates(visit: Visit, *, faint: bool = False) -> Iterator[Candidate]:
+def candidates(visit: Visit, *, faint: float | None = None) -> Iterator[Candidate]:
     """All places to judge: those that the model saw, those that it did not, and those that it saw faintly."""
     volume, healthy = visit.grid.voxel_volume, visit.probability < INKLING
     limit = float(np.percentile(visit.flair[(visit.anatomy == Anatomy.CORTEX) & healthy], 85))
@@ -199,9 +200,9 @@ def candidates(visit: Visit, *, faint: bool = False) -> Iterator[Candidate]:
         if len(voxels) * volume >= SMALLEST_UNSEEN_MM3:
             told[tuple(voxels.T)] = True
             yield _candidate(visit, voxels, limit, "healthy")
-    for voxels in connected(visit.probability >= FAINT) if faint else ():
+    for voxels in connected(visit.probability >= FAINT) if faint is not None else ():
         where = tuple(voxels.T)
-        enough = len(voxels) * volume >= SMALLEST_MM3 and visit.probability[where].max() >= FAINT_SEEN
+        enough = len(voxels) * volume >= SMALLEST_MM3 and visit.probability[where].max() >= faint
         if enough and not told[where].any():
             yield replace(_candidate(visit, voxels, limit, "unsure"), faint=True)
 

@@ -44,7 +44,7 @@ DATA = [
 ]
 VALIDATION = (
     "seven labelled scans of five patients: MSLesSeg P14 (three visits) and P18, which were never trained on; "
-    "Ljubljana 26, and Tabriz 104252 and 105074, by the mean without the stage that learned from them, which has not seen them"
+    "Ljubljana 26, and Tabriz 104252 and 105074, by the mean without the stage that learned from them"
 )
 
 LOADS_ML = (0.0, 53.0)  # of the lesion masks, 0.3 to 52.2; lesion-free heads were drawn too

@@ -20,7 +20,7 @@ from dawson.learn.tissues import Anatomy
 from dawson.locate import Locator, locate
 from dawson.measure.calibration import calibrate
 from dawson.network.model import LOCATOR, load_model, shipped_or_folder
-from dawson.pipeline import _flair_again
+from dawson.pipeline import _second_opinion
 from dawson.prepare.grid import canonical_grid, reorient
 from dawson.prepare.intensity import brain_median
 
@@ -211,7 +211,7 @@ def test_real_lesions_are_found(shared_data: Path, case: str, inputs: tuple[str,
     assert dice(result.lesions, mask) > 0.4
 
 
-def test_the_flair_is_asked_again_by_itself_and_mirrored() -> None:
+def test_a_second_opinion_is_mirrored_and_of_the_flair_alone_where_there_is_one() -> None:
     shown: list[np.ndarray] = []
 
     def brightest_right(images: np.ndarray) -> np.ndarray:
@@ -232,16 +232,20 @@ def test_the_flair_is_asked_again_by_itself_and_mirrored() -> None:
         {dawson.Sequence.FLAIR: 1.0, dawson.Sequence.T2: 1.0},
         box,
     )
-    opinion = _flair_again(network, brightest_right, inputs)["flair"]
+    opinion = _second_opinion(network, brightest_right, inputs)
+    assert opinion is not None
+    assert str(opinion) == "flair, mirrored"
     assert all(not (part[1:] != 0).any() for part in shown)
-    assert np.allclose(opinion[: n // 2], images[0, : n // 2], atol=1e-5)
-    assert np.allclose(opinion[n // 2 :], 1.1 * images[0, n // 2 :], atol=1e-5)
-    assert _flair_again(network, brightest_right, replace(inputs, scales={dawson.Sequence.FLAIR: 1.0})) == {}
-    without = {dawson.Sequence.T1: 1.0, dawson.Sequence.T2: 1.0}
-    assert _flair_again(network, brightest_right, replace(inputs, scales=without)) == {}
+    assert np.allclose(opinion.probability[: n // 2], images[0, : n // 2], atol=1e-5)
+    assert np.allclose(opinion.probability[n // 2 :], 1.1 * images[0, n // 2 :], atol=1e-5)
+    assert _second_opinion(network, brightest_right, replace(inputs, scales={dawson.Sequence.FLAIR: 1.0})) is None
+    shown.clear()
+    without = replace(inputs, scales={dawson.Sequence.T1: 1.0, dawson.Sequence.T2: 1.0})
+    assert str(_second_opinion(network, brightest_right, without)) == "t1+t2, mirrored"
+    assert all(not part[0].any() and part[1].any() and part[2].any() for part in shown)
     synthesis = replace(network.recipe.synthesis, subsets={"flair": 0.0, "flair+t2": 1.0})
     unlearned = replace(network, recipe=replace(network.recipe, synthesis=synthesis))
-    assert _flair_again(unlearned, brightest_right, inputs) == {}
+    assert _second_opinion(unlearned, brightest_right, inputs) is None
 
 
 def test_opinions_are_calibrated_each_by_what_it_was_shown(files: dict[str, Path], tmp_path: Path) -> None:
@@ -251,7 +255,7 @@ def test_opinions_are_calibrated_each_by_what_it_was_shown(files: dict[str, Path
     (folder / "card.json").write_text(json.dumps(card | {"calibration": {"flair": [1.0, -30.0]}}))
     both = dawson.segment(dawson.read_study(flair=files["flair"], t1=files["t1"]), model=folder)
     assert 0.4 < both.probability.max() <= 0.5
-    assert both.model["opinions"] == ["flair+t1", "flair"]
+    assert both.model["opinions"] == ["flair+t1", "flair, mirrored"]
 
 
 def test_a_card_may_weigh_the_classes_of_the_anatomy(files: dict[str, Path], tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from functools import cache
 import numpy as np
 
 from dawson.measure.brain import find_brain
-from dawson.network.engine import Infer, argmax_anatomy, load_engine, precision, run_model
+from dawson.network.engine import Infer, argmax_anatomy, load_engine, run_model
 from dawson.network.model import LOCATOR, ONNX, Model, load_model, shipped_or_folder
 from dawson.prepare.grid import block_means
 from dawson.prepare.intensity import normalise, rough_scale
@@ -28,14 +28,10 @@ class Locator:
     infer: Infer
 
 
-def load_locator() -> Locator:
-    """The shipped locator, compiled once a process and precision."""
-    return _load(precision(_shipped()))
-
-
 @cache
-def _load(_: str) -> Locator:
-    return Locator(_shipped(), load_engine(_shipped()))
+def load_locator() -> Locator:
+    """The shipped locator, compiled once a process; it is small, and in f32 so that all CPUs see the same brain."""
+    return Locator(_shipped(), load_engine(_shipped(), "f32"))
 
 
 @cache

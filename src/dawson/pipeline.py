@@ -12,7 +12,7 @@ the paper's, sees one scan by itself, whole, and needs no locator.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -50,13 +50,22 @@ Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, eq=False)
+class _Opinion:
+    """The network's own lesion probabilities (i, j, k), and the sequences that it was shown, ``flair+t1``."""
+
+    shown: str
+    mirrored: bool
+    probability: Volume
+
+    def __str__(self) -> str:
+        return f"{self.shown}, mirrored" if self.mirrored else self.shown
+
+
+@dataclass(frozen=True, eq=False)
 class _Found:
-    """Lesion probabilities and anatomy on the grid of the reference scan, and how they came about.
+    """Lesion probabilities and anatomy on the grid of the reference scan, and how they came about."""
 
-    ``opinions`` are the network's own probabilities (i, j, k), by the sequences that it was shown, ``flair+t1``.
-    """
-
-    opinions: Mapping[str, Volume]
+    opinions: tuple[_Opinion, ...]
     anatomy: Labels
     used: tuple[Sequence, ...]
     alignment: dict[Sequence, Alignment]
@@ -89,7 +98,7 @@ def segment(study: Study, *, model: Path | str | None = None, progress: Progress
     else:
         found = _in_one_volume(study, network.recipe.volume, infer, clock.begin)
     warnings = found.warnings + _weak_inputs(network, found.used)
-    opinions = [calibrate(own, *network.calibration_of(name)) for name, own in found.opinions.items()]
+    opinions = [calibrate(own.probability, *network.calibration_of(own.shown)) for own in found.opinions]
     probability: Volume = np.stack(opinions).mean(axis=0, dtype=np.float32)
     reference = study.reference
     if reference.missing is not None:
@@ -113,7 +122,7 @@ def segment(study: Study, *, model: Path | str | None = None, progress: Progress
         anatomy_names=names,
         table=table,
         model=network.summary
-        | {"precision": precision(network), "opinions": list(found.opinions), "locator": found.locator},
+        | {"precision": precision(network), "opinions": [str(own) for own in found.opinions], "locator": found.locator},
         seconds=clock.seconds,
         alignment={s: a.note for s, a in found.alignment.items()},
         warnings=tuple(warnings),
@@ -152,15 +161,17 @@ def _in_windows(study: Study, network: Model, infer: Infer, begin: Progress) -> 
         seen = _better(seen, other)
     if isinstance(seen, InputError):
         raise seen
-    again = _flair_again(network, infer, seen.inputs)
+    first = _Opinion("+".join(seen.inputs.used), False, seen.scores[0])
+    second = _second_opinion(network, infer, seen.inputs)
     begin("bring back")
     target = study.reference.grid
-    opinions = {}
-    for name, own in ({"+".join(seen.inputs.used): seen.scores[0]} | again).items():
-        brought = resample(own * (seen.anatomy > 0), seen.inputs.grid, target, interpolation="linear")
-        opinions[name] = np.clip(brought, 0.0, 1.0)
+    opinions = []
+    for own in (first,) if second is None else (first, second):
+        inside = own.probability * (seen.anatomy > 0)
+        brought = resample(inside, seen.inputs.grid, target, interpolation="linear")
+        opinions.append(replace(own, probability=np.clip(brought, 0.0, 1.0)))
     return _Found(
-        opinions,
+        tuple(opinions),
         resample(seen.anatomy, seen.inputs.grid, target, interpolation="nearest"),
         seen.inputs.used,
         seen.inputs.alignment,
@@ -210,19 +221,19 @@ def _run(network: Model, infer: Infer, inputs: Inputs, head: Head) -> tuple[Volu
     return scores, anatomy, in_head(inputs, found, head)
 
 
-def _flair_again(network: Model, infer: Infer, inputs: Inputs) -> dict[str, Volume]:
-    """Lesion probabilities (i, j, k) from the FLAIR alone, mirrored, where there are other sequences too.
+def _second_opinion(network: Model, infer: Infer, inputs: Inputs) -> _Opinion | None:
+    """Lesion probabilities with left and right changed: from the FLAIR alone where there is one, else from all.
 
     Most of what lesions are told by is in the FLAIR, and a network that also sees a T2 at times believes that one
-    too much. Both opinions err differently, the more so as left and right are changed, and their mean errs less. A
-    network that was never shown a FLAIR alone has none.
+    too much. Both opinions err differently, and their mean errs less. A FLAIR that came alone is not asked again,
+    for that gains nothing that can be told from chance; nor is a network that was never shown a FLAIR alone.
     """
-    learned = network.recipe.synthesis.subsets.get(Sequence.FLAIR.value, 0.0) > 0
-    if not learned or Sequence.FLAIR not in inputs.used or len(inputs.used) == 1:
-        return {}
-    alone = inputs.images * np.array([s is Sequence.FLAIR for s in Sequence], np.float32)[:, None, None, None]
-    scores = run_model(network, infer, alone[:, ::-1], wanted=inputs.parenchyma[::-1])
-    return {Sequence.FLAIR.value: scores[0, ::-1]}
+    shown = tuple(s for s in inputs.used if s is Sequence.FLAIR) or inputs.used
+    if inputs.used == (Sequence.FLAIR,) or not network.recipe.synthesis.subsets.get("+".join(shown), 0.0) > 0:
+        return None
+    images = inputs.images * np.array([s in shown for s in Sequence], np.float32)[:, None, None, None]
+    scores = run_model(network, infer, images[:, ::-1], wanted=inputs.parenchyma[::-1])
+    return _Opinion("+".join(shown), True, scores[0, ::-1])
 
 
 def _search(network: Model, infer: Infer, head: Head, guess: Mask) -> Mask:
@@ -258,8 +269,8 @@ def _in_one_volume(study: Study, settings: VolumeSettings, infer: Infer, begin: 
     if len(study.sequences) > 1:
         left = " and ".join(s.upper() for s in study.sequences[1:])
         warnings.append(f"this model reads one sequence at a time: {left} had no part in the result")
-    opinions = {scan.sequence.value: np.clip(probability, 0.0, 1.0)}
-    return _Found(opinions, np.zeros(scan.grid.shape, np.uint8), (scan.sequence,), {}, warnings, None, None)
+    opinion = _Opinion(scan.sequence.value, False, np.clip(probability, 0.0, 1.0))
+    return _Found((opinion,), np.zeros(scan.grid.shape, np.uint8), (scan.sequence,), {}, warnings, None, None)
 
 
 def _weak_inputs(network: Model, used: tuple[Sequence, ...]) -> list[str]:

@@ -105,7 +105,7 @@ def test_the_shipped_weights_give_the_same_mask_either_way(monkeypatch: pytest.M
     one, two = found[0] >= model.threshold, wanted[0] >= model.threshold
     # The engines add up in different orders: only voxels that lie on the threshold itself may fall either way.
     assert (np.abs(wanted[0] - model.threshold)[one != two] < 2e-2).all()
-    assert 2 * np.count_nonzero(one & two) > 0.998 * (np.count_nonzero(one) + np.count_nonzero(two)) > 0
+    assert 2 * np.count_nonzero(one & two) > 0.995 * (np.count_nonzero(one) + np.count_nonzero(two)) > 0
     assert np.mean(argmax_anatomy(found) != argmax_anatomy(wanted)) < 1e-3
 
 
@@ -174,11 +174,13 @@ def test_integers_that_agree_too_little_can_be_forgotten(quantised: Model) -> No
     assert not (quantised.folder / "model.int8.onnx").exists()
 
 
-def test_integers_are_taken_of_themselves_where_bf16_is_slow(quantised: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_integers_are_taken_of_themselves_on_x86(quantised: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DAWSON_PRECISION", raising=False)
     usual = openvino.Core().get_property("CPU", "INFERENCE_PRECISION_HINT") == openvino.Type.bf16
+    without = replace(quantised, int8=None)
     monkeypatch.setattr("platform.machine", lambda: "AMD64")
-    assert precision(quantised) == ("bf16" if usual else "int8")
+    assert precision(quantised) == "int8"
+    assert precision(without) == ("bf16" if usual else "f32")
     monkeypatch.setattr("platform.machine", lambda: "arm64")
     assert precision(quantised) == ("bf16" if usual else "f32")
 

@@ -28,18 +28,18 @@ import openvino  # noqa: E402
 
 Infer = Callable[[Volume], Volume]
 PRECISIONS = ("bf16", "f32", "int8")
-X86 = ("x86_64", "amd64")  # where int8 has been measured to be the faster one
+X86 = ("x86_64", "amd64")  # where int8 has been measured to be the fastest
 
 
-def load_engine(model: Model) -> Infer:
+def load_engine(model: Model, wanted: str | None = None) -> Infer:
     """Compile a model for this machine's CPU.
 
     Returns a function from images (3, n, n, n) float32 to scores (1 + classes, n, n, n) float32. It computes in
-    :func:`precision`.
+    ``wanted``, or :func:`precision` where that is left out.
 
     Raises :class:`ModelError` for a file that cannot be run, and :class:`UsageError` for a bad DAWSON_PRECISION.
     """
-    wanted = precision(model)
+    wanted = wanted or precision(model)
     file = (model.int8 if wanted == "int8" else None) or model.onnx
     try:
         core = openvino.Core()
@@ -66,11 +66,12 @@ def load_engine(model: Model) -> Infer:
 
 
 def precision(model: Model) -> str:
-    """What a model is computed in: ``bf16`` on CPUs that multiply matrices in it, else ``int8`` if it has such weights.
+    """What a model is computed in: ``int8`` on x86 if it has such weights, else ``bf16`` where the CPU is fast in it.
 
-    Either is up to twice as fast as ``f32``, and lesions hardly differ (docs/model.md has the figures), but they do: a
-    study whose visits are computed on several kinds of CPU should set DAWSON_PRECISION to ``int8`` or ``f32``, which
-    run everywhere. A model without weights in int8, as the locator is, is computed in f32 where int8 is asked for.
+    Either is about twice as fast as ``f32``, and lesions hardly differ (docs/model.md has the figures), but they do:
+    that is why ``int8``, which all x86 CPUs compute alike, comes before ``bf16``, which few have. A study that is
+    computed on other CPUs too should set DAWSON_PRECISION. A model without weights in int8 is computed in f32 where
+    int8 is asked for.
 
     Raises :class:`UsageError` where DAWSON_PRECISION is anything else, or bf16 on a CPU without it.
     """
@@ -79,20 +80,21 @@ def precision(model: Model) -> str:
     if wanted not in ("", *PRECISIONS):
         raise UsageError(
             f"DAWSON_PRECISION is {wanted!r}",
-            remedy="set it to int8, f32 or bf16, or leave it out to take the fastest that this CPU has",
+            remedy="set it to int8, f32 or bf16, or leave it out to take what suits the model and this CPU",
         )
     if wanted == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         raise UsageError(
             "DAWSON_PRECISION is 'bf16', which this CPU does not have",
-            remedy="set it to int8 or f32, or leave it out to take the fastest that this CPU has",
+            remedy="set it to int8 or f32, or leave it out to take what suits the model and this CPU",
         )
     if wanted == "int8" and model.int8 is None:
         return "f32"  # rather than what is fastest here, which would be another elsewhere
     if wanted:
         return wanted
-    if core.get_property("CPU", "INFERENCE_PRECISION_HINT") == openvino.Type.bf16:
-        return "bf16"  # OpenVINO takes it of itself just where it is fast
-    return "int8" if model.int8 is not None and platform.machine().lower() in X86 else "f32"
+    if model.int8 is not None and platform.machine().lower() in X86:
+        return "int8"
+    fast = core.get_property("CPU", "INFERENCE_PRECISION_HINT") == openvino.Type.bf16  # taken just where it is fast
+    return "bf16" if fast else "f32"
 
 
 def window_starts(length: int, window: int, overlap: float) -> list[int]:
