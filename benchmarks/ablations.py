@@ -94,7 +94,8 @@ def _folder(name: str, options: argparse.Namespace) -> Path:
 def _train(name: str, options: argparse.Namespace) -> None:
     folder = _folder(name, options)
     steps = options.steps // 2 if name == "half the steps" else options.steps
-    changes = BASE | {"optimizer.steps": str(steps), "synthesis.exclude_masks": options.exclude} | ARMS.get(name, {})
+    own = {"optimizer.steps": str(steps), "synthesis.exclude_masks": options.exclude}
+    changes = BASE | own | dict(ARMS.get(name, {}))
     asked = {"changes": changes, "masks": str(options.masks.resolve()), "maps": str(options.maps.resolve())}
     told = folder / "asked.json"
     if told.exists() and json.loads(told.read_text("utf-8")) != asked:

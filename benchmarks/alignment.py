@@ -13,10 +13,12 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
 import SimpleITK as sitk
+from numpy.typing import NDArray
 
 from dawson.prepare.align import align
 from dawson.read import read_scan
@@ -25,19 +27,19 @@ from dawson.study import Grid, Scan, Sequence
 LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
-def reference_transform(file: Path) -> np.ndarray:
+def reference_transform(file: Path) -> NDArray[Any]:
     """RAS matrix (4, 4) of an ITK transform file: from points of the scan it is named "to" to the other's."""
     transform = sitk.ReadTransform(str(file))
     origin, *ends = [np.array(transform.TransformPoint(point)) for point in np.eye(4, 3, k=-1).tolist()]
     matrix = np.eye(4)
     matrix[:3, :3] = np.stack(ends, axis=1) - origin[:, None]
     matrix[:3, 3] = origin
-    return LPS @ matrix @ LPS
+    return np.asarray(LPS @ matrix @ LPS)
 
 
-def pairs(folder: Path) -> Iterator[tuple[str, Scan, Scan, np.ndarray, np.ndarray]]:
+def pairs(folder: Path) -> Iterator[tuple[str, Scan, Scan, NDArray[Any], NDArray[Any]]]:
     """Name, moving scan, FLAIR, reference matrix (FLAIR to moving) and brain points (n, 3) in FLAIR's world."""
-    mask = nib.load(folder / "brainmask.nii.gz")
+    mask = nib.Nifti1Image.from_filename(folder / "brainmask.nii.gz")
     voxels = np.argwhere(np.asarray(mask.dataobj) > 0)[::97]
     common = voxels @ mask.affine[:3, :3].T + mask.affine[:3, 3]
     for visit in (1, 2):
@@ -50,7 +52,7 @@ def pairs(folder: Path) -> Iterator[tuple[str, Scan, Scan, np.ndarray, np.ndarra
             yield name, moving, flair, reference_transform(folder / f"{name}_intrastudy_to_FLAIR.txt"), points
 
 
-def moved(scan: Scan, points: np.ndarray) -> tuple[Scan, np.ndarray]:
+def moved(scan: Scan, points: NDArray[Any]) -> tuple[Scan, NDArray[Any]]:
     """The scan with its header turned by 8 degrees and shifted by 10 mm, and the matrix that did it."""
     angle = np.deg2rad(8.0) / np.sqrt(3)
     turn = sitk.Euler3DTransform(points.mean(axis=0).tolist(), angle, -angle, angle, (-6.0, 6.0, 5.3))
@@ -60,10 +62,10 @@ def moved(scan: Scan, points: np.ndarray) -> tuple[Scan, np.ndarray]:
     return replace(scan, grid=Grid(scan.grid.shape, matrix @ scan.grid.affine)), matrix
 
 
-def errors(found: np.ndarray, wanted: np.ndarray, points: np.ndarray) -> np.ndarray:
+def errors(found: NDArray[Any], wanted: NDArray[Any], points: NDArray[Any]) -> NDArray[Any]:
     """Distances (n,) in mm between where two matrices take the points."""
     difference = found - wanted
-    return np.linalg.norm(points @ difference[:3, :3].T + difference[:3, 3], axis=1)
+    return np.asarray(np.linalg.norm(points @ difference[:3, :3].T + difference[:3, 3], axis=1))
 
 
 def main() -> None:

@@ -77,7 +77,7 @@ def main() -> None:
                 raise SystemExit(f"head {number + 1}: {seen}")
             there = resample(truth, part.reference.grid, seen.inputs.grid, interpolation="nearest")
             either = (there > 0) | (seen.anatomy > 0)
-            there, brain = (v[..., None, None] for v in (there[either], seen.anatomy[either] > 0))
+            there, brain = (np.asarray(v)[..., None, None] for v in (there[either], seen.anatomy[either] > 0))
             own.append(Head(seen.scores[:, either][..., None, None], brain, there))
         print(f"head {number + 1} looked at", flush=True)
     before = model.anatomy_weights

@@ -64,7 +64,7 @@ def main() -> None:
 
 def _scans(options: argparse.Namespace) -> Iterator[tuple[NDArray[np.float32], Mask, NDArray[np.uint8], float]]:
     for kept in read_kept(options):
-        anatomy = np.asanyarray(nib.load(kept.folder / "anatomy.nii.gz").dataobj)
+        anatomy = np.asanyarray(nib.Nifti1Image.from_filename(kept.folder / "anatomy.nii.gz").dataobj)
         scan = read_scan(kept.case.scans[Sequence.FLAIR], Sequence.FLAIR)
         seen = resample(scan.voxels, scan.grid, kept.grid, interpolation="linear")
         yield seen, kept.truth, anatomy, kept.grid.voxel_volume

@@ -20,9 +20,11 @@ import threading
 import time
 import warnings
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
+from numpy.typing import NDArray
 
 from dawson.evaluate.pairs import find_pairs
 from dawson.evaluate.run import evaluate_pairs
@@ -34,7 +36,7 @@ AFFINE = np.array([[-1.0, 0, 0, 90], [0, 1, 0, -126], [0, 0, 1, -72], [0, 0, 0, 
 BARS = {"without surfaces, s": 60.0, "with surfaces, s": 240.0, "peak memory, GB": 1.5}
 
 
-def lesions(rng: np.random.Generator, count: int) -> np.ndarray:
+def lesions(rng: np.random.Generator, count: int) -> NDArray[Any]:
     """Ellipsoids of 1 to 12 mm, most of them small, around the middle of the head."""
     mask = np.zeros(SHAPE, dtype=bool)
     middle = np.array(SHAPE) / 2
@@ -147,7 +149,9 @@ def panoptica_seconds(folder: Path, count: int) -> tuple[float, float]:
         for number in range(count):
             name = f"sub-{number:03d}_label-lesion_mask.nii.gz"
             began = time.perf_counter()
-            truth, predicted = (np.asarray(nib.load(folder / k / name).dataobj) for k in ("truth", "prediction"))
+            truth, predicted = (
+                np.asarray(nib.Nifti1Image.from_filename(folder / k / name).dataobj) for k in ("truth", "prediction")
+            )
             evaluator.evaluate(predicted, truth, verbose=False)
             seconds += time.perf_counter() - began
         means.append(seconds / count)

@@ -18,8 +18,10 @@ import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dawson.cores import threads
 from dawson.errors import UsageError
@@ -27,7 +29,7 @@ from dawson.network.engine import load_engine, precision, run_model
 from dawson.network.model import Model, load_model
 
 SHAPE = (160, 160, 96)
-Run = Callable[[np.ndarray], object]
+Run = Callable[[NDArray[Any]], object]
 
 
 def main() -> None:
@@ -75,7 +77,7 @@ def _dawson(model: Model) -> Run:
     return _in_windows(load_engine(model), model)
 
 
-def _in_windows(infer: Callable[[np.ndarray], np.ndarray], model: Model) -> Run:
+def _in_windows(infer: Callable[[NDArray[Any]], NDArray[Any]], model: Model) -> Run:
     return lambda images: run_model(model, infer, images)
 
 
@@ -105,7 +107,7 @@ def _dynunet() -> Run:
         filters=[32, 64, 128, 256, 320, 320],
     ).eval()
 
-    def run(images: np.ndarray) -> object:
+    def run(images: NDArray[Any]) -> object:
         with torch.inference_mode():
             return network(torch.from_numpy(images[None]))
 

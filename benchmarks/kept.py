@@ -50,8 +50,9 @@ def read_kept(options: argparse.Namespace) -> Iterator[Kept]:
     wanted = options.inputs.split(",") if options.inputs else None
     for folder in sorted((options.evaluation / "predictions").glob("*/*")):
         if wanted is None or folder.name in wanted:
-            image = nib.load(folder / "probability.nii.gz")
-            grid = Grid(image.shape, image.affine)
+            image = nib.Nifti1Image.from_filename(folder / "probability.nii.gz")
+            i, j, k = image.shape
+            grid = Grid((i, j, k), image.affine)
             case = cases[folder.parent.name]
             drawn = read_mask(case.mask)
             truth = resample(drawn.mask, drawn.grid, grid, interpolation="nearest").astype(bool)

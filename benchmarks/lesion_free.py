@@ -18,9 +18,11 @@ import argparse
 import statistics
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from dawson.learn.anatomy import Head, LesionMap, nifti_files, read_heads
 from dawson.learn.scanner import along_axes, draw_acquisition
@@ -61,7 +63,7 @@ def main() -> None:
         return
     counts: dict[str, list[int]] = {name: [] for name in options.inputs.split(",")}
     dice: dict[str, list[float]] = {}
-    tables: dict[str, np.ndarray] = {}
+    tables: dict[str, NDArray[Any]] = {}
     for number in range(options.heads):
         study, truth = draw(heads[number % len(heads)], settings, np.random.default_rng([SEED, number]))
         for name, own in counts.items():
@@ -85,13 +87,13 @@ def main() -> None:
 
 def draw(head: Head, settings: Synthesis, rng: np.random.Generator) -> tuple[Study, Labels]:
     """All sequences of a whole head without lesions, and its anatomy (i, j, k) on their grid, which is one of 1 mm."""
-    nothing = LesionMap("nothing", np.zeros((2, 2, 2), np.uint8), np.eye(4), np.ones(1), np.zeros((1, 3)))
+    nothing = LesionMap("nothing", np.zeros((2, 2, 2), np.uint8), np.eye(4), np.zeros((1, 3)), np.ones(1, int))
     healthy = replace(settings, healthy=1.0)
     sample = synthesize([head], [nothing], healthy, SIDE, rng, sequences=tuple(Sequence), centre=_centre(head))
     affine = np.eye(4)
     affine[:3, 3] = -(SIDE - 1) / 2
     grid = Grid((SIDE, SIDE, SIDE), affine)
-    scans = {s: Scan(s, sample.images[c].numpy() * UNITS, grid) for c, s in enumerate(Sequence)}
+    scans = {s: Scan(s, sample.images[c].numpy() * np.float32(UNITS), grid) for c, s in enumerate(Sequence)}
     return Study(scans), sample.anatomy.numpy()
 
 
@@ -101,7 +103,7 @@ def given(study: Study, name: str) -> Study:
     return Study({s: study.scans[s] for s in kept})
 
 
-def _centre(head: Head) -> np.ndarray:
+def _centre(head: Head) -> NDArray[Any]:
     """Voxel of ``head`` that the middle of a picture shows."""
     brain = np.argwhere(np.isin([t.anatomy for t in TISSUES], PARENCHYMA)[head.tissue])
     return np.asarray(brain.mean(axis=0) + [0.0, 0.0, -15.0])
@@ -138,14 +140,14 @@ def _print_ceiling(heads: list[Head], settings: Synthesis) -> None:
         print(f"{label}: one sequence {np.mean(one[label]):.3f}, best of three {np.mean(best[label]):.3f}")
 
 
-def taken(truth: np.ndarray, found: np.ndarray) -> np.ndarray:
+def taken(truth: NDArray[Any], found: NDArray[Any]) -> NDArray[Any]:
     """How many voxels of each class (row) were taken for each (column)."""
     many = len(Anatomy)
     pairs = truth.ravel().astype(np.int64) * many + found.ravel()
     return np.bincount(pairs, minlength=many * many).reshape(many, many)
 
 
-def _dice(table: np.ndarray, classes: list[Anatomy]) -> float:
+def _dice(table: NDArray[Any], classes: list[Anatomy]) -> float:
     """Of several classes as one, from the table of :func:`taken`."""
     both = table[np.ix_(classes, classes)].sum()
     return float(2 * both / max(table[classes].sum() + table[:, classes].sum(), 1))

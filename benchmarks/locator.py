@@ -16,10 +16,13 @@ import argparse
 import json
 import shutil
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
+from numpy.typing import NDArray
 
 from dawson.learn.anatomy import nifti_files, read_heads, read_lesion_map
 from dawson.learn.synthesis import synthesize
@@ -100,9 +103,10 @@ def _real(locator: Locator, data: Path) -> dict[str, list[Figures]]:
             images = np.zeros((3, *grid.shape), np.float32)
             images[list(Sequence).index(scan.sequence)] = image
             if (folder / "brain.nii.gz").exists():
-                drawn = nib.load(folder / "brain.nii.gz")
+                drawn = nib.Nifti1Image.from_filename(folder / "brain.nii.gz")
                 mask = np.asarray(drawn.dataobj) > 0
-                truth = resample(mask, Grid(mask.shape, drawn.affine), grid, interpolation="nearest")
+                i, j, k = mask.shape
+                truth = resample(mask, Grid((i, j, k), drawn.affine), grid, interpolation="nearest")
                 kind = "real scans with skull"
             else:
                 truth, kind = image > 0, "real scans without skull"
@@ -115,13 +119,13 @@ def _real(locator: Locator, data: Path) -> dict[str, list[Figures]]:
     return told
 
 
-def _figures(found: np.ndarray, truth: np.ndarray, image: np.ndarray) -> Figures:
+def _figures(found: NDArray[Any], truth: NDArray[Any], image: NDArray[Any]) -> Figures:
     dice = 2 * np.count_nonzero(found & truth) / max(np.count_nonzero(found) + np.count_nonzero(truth), 1)
     scale = float(np.median(image[found]) / np.median(image[truth])) if found.any() else 0.0
     return float(dice), scale
 
 
-def _ship(folder: Path, version: str, summary: dict[str, object]) -> None:
+def _ship(folder: Path, version: str, summary: Mapping[str, object]) -> None:
     target = Path("src/dawson/models") / LOCATOR
     target.mkdir(parents=True, exist_ok=True)
     for name in (ONNX, SAFETENSORS):

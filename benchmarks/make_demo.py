@@ -36,10 +36,10 @@ def main() -> None:
     truth = Path("tests/data/demo_lesion.nii.gz")
     truth.parent.mkdir(exist_ok=True)
     shutil.move(files.pop("lesion"), truth)
-    mask = nib.load(truth)
+    mask = nib.Nifti1Image.from_filename(truth)
     load = np.asarray(mask.dataobj).sum() * np.prod(mask.header.get_zooms()) / 1000
     for name, file in files.items():
-        print(f"{name:<6}{nib.load(file).shape} {file.stat().st_size / 1e6:.2f} MB")
+        print(f"{name:<6}{nib.Nifti1Image.from_filename(file).shape} {file.stat().st_size / 1e6:.2f} MB")
     print(f"true lesion load {load:.2f} ml")
 
 

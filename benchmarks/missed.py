@@ -28,7 +28,8 @@ def main() -> None:
     peaks: dict[str, dict[str, list[float | None]]] = defaultdict(lambda: defaultdict(list))
     for kept in read_kept(ask(__doc__)):
         outlined, anatomy = (
-            np.asanyarray(nib.load(kept.folder / f"{name}.nii.gz").dataobj) for name in ("lesions", "anatomy")
+            np.asanyarray(nib.Nifti1Image.from_filename(kept.folder / f"{name}.nii.gz").dataobj)
+            for name in ("lesions", "anatomy")
         )
         summary = json.loads((kept.folder / "summary.json").read_text("utf-8"))
         cuts = (UNSEEN, summary["rule"]["threshold"], summary["rule"]["peak"])

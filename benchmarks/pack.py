@@ -20,9 +20,11 @@ import argparse
 import gzip
 import shutil
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
+from numpy.typing import NDArray
 
 from dawson.learn.anatomy import nifti_files
 from dawson.learn.cases import find_cases
@@ -48,10 +50,10 @@ def main() -> None:
     options = parser.parse_args()
     out: Path = options.output
     for file in nifti_files(options.maps):
-        image = nib.load(file)
+        image = nib.Nifti1Image.from_filename(file)
         _save(out / "maps" / _name(file), np.rint(np.asanyarray(image.dataobj)).astype(np.uint16), image.affine)
     for file in nifti_files(options.masks):
-        image = nib.load(file)
+        image = nib.Nifti1Image.from_filename(file)
         _save(out / "masks" / _name(file), (np.asanyarray(image.dataobj) > 0).astype(np.uint8), image.affine)
     lines = ["\t".join(["patient", "visit", *(s.value for s in Sequence), "mask", "unsure"])]
     split = ["patient\tvisit\tsequence\tset"]
@@ -69,10 +71,10 @@ def main() -> None:
                 _save(out / cell, _few_greys(scan.voxels[box]), _moved(scan.grid.affine, box))
                 split.append(f"{patient}\t{visit}\t{sequence.value}\ttrain")
             cells.append(cell)
-        for what, file in (("mask", case.mask), ("unsure", case.unsure)):
-            cell = "n/a" if file is None else f"visits/{visit}_{what}.nii.gz"
-            if file is not None:
-                drawn = read_mask(file)
+        for what, marked in (("mask", case.mask), ("unsure", case.unsure)):
+            cell = "n/a" if marked is None else f"visits/{visit}_{what}.nii.gz"
+            if marked is not None:
+                drawn = read_mask(marked)
                 box = next((b for grid, b in boxes if grid.same_as(drawn.grid)), (slice(None),) * 3)
                 _save(out / cell, drawn.mask[box].astype(np.uint8), _moved(drawn.grid.affine, box))
             cells.append(cell)
@@ -89,7 +91,7 @@ def main() -> None:
     print(f"{'all':<12}{total:7.1f} MiB{'' if total <= MOST_MIB else f', more than {MOST_MIB}'}")
 
 
-def _few_greys(voxels: np.ndarray) -> np.ndarray:
+def _few_greys(voxels: NDArray[Any]) -> NDArray[Any]:
     low = min(float(voxels.min()), 0.0)
     above = voxels[voxels > 0]
     high = float(np.percentile(above, CUT)) if above.size else 1.0
@@ -102,7 +104,7 @@ def _head(scan: Scan) -> tuple[slice, ...]:
     return tuple(slice(max(int(a) - SPARE, 0), int(b) + SPARE) for a, b in zip(first, last, strict=True))
 
 
-def _moved(affine: np.ndarray, box: tuple[slice, ...]) -> np.ndarray:
+def _moved(affine: NDArray[Any], box: tuple[slice, ...]) -> NDArray[Any]:
     moved = affine.copy()
     moved[:3, 3] += affine[:3, :3] @ [side.start or 0 for side in box]
     return moved
@@ -112,7 +114,7 @@ def _name(file: Path) -> str:
     return file.name.split(".")[0] + ".nii.gz"
 
 
-def _save(file: Path, voxels: np.ndarray, affine: np.ndarray) -> None:
+def _save(file: Path, voxels: NDArray[Any], affine: NDArray[Any]) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     image = nib.Nifti1Image(voxels, affine)
     image.header.set_xyzt_units("mm")

@@ -29,13 +29,14 @@ import csv
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import nibabel as nib
 import numpy as np
 import SimpleITK as sitk
 from matplotlib import pyplot as plt
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from dawson.learn.tissues import PARENCHYMA, Anatomy
 from dawson.measure.lesions import Points, connected
@@ -320,12 +321,13 @@ def _axial(grid: Grid) -> int:
     return int(np.abs(grid.affine[2, :3]).argmax())
 
 
-def _upright(section: NDArray[np.generic], grid: Grid, axis: int) -> NDArray[np.generic]:
+def _upright(section: ArrayLike, grid: Grid, axis: int) -> NDArray[Any]:
     """A slice with the front up and the patient's right at the left."""
     first, second = (a for a in range(3) if a != axis)
     across = first if abs(grid.affine[0, first]) >= abs(grid.affine[0, second]) else second
     along = second if across == first else first
-    shown = section.T if across == first else section
+    plain = np.asarray(section)
+    shown = plain.T if across == first else plain
     shown = shown[::-1] if grid.affine[1, along] > 0 else shown
     return shown[:, ::-1] if grid.affine[0, across] > 0 else shown
 
@@ -335,7 +337,7 @@ def _read(text: str) -> Visit:
     scan = read_scan(Path(flair), Sequence.FLAIR)
     maps = []
     for kind in ("probability", "anatomy"):
-        image = nib.load(Path(results) / f"{kind}.nii.gz")
+        image = nib.Nifti1Image.from_filename(Path(results) / f"{kind}.nii.gz")
         if not np.allclose(image.affine, scan.grid.affine, atol=1e-3):
             raise SystemExit(f"{results}/{kind}.nii.gz does not lie on the grid of {flair}")
         maps.append(np.asanyarray(image.dataobj))

@@ -19,7 +19,7 @@ import multiprocessing
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
@@ -150,7 +150,7 @@ def main() -> None:
         process.start()
         peaks = answer.get()
         process.join()
-        loops = {
+        loops: dict[str, Callable[[], Iterator[float]]] = {
             "limit (ready tensors)": lambda: limit(recipe, options.steps),
             "dawson": lambda: ours(recipe, prepared, options.steps),
             "MONAI data, same network": lambda: monai(recipe, units, options.steps, usual=False),
