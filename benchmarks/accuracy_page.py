@@ -113,8 +113,8 @@ def main() -> None:
 `{shipped["name"]}`, version {shipped["version"]} (ONNX file {model["sha256"][:12]}…) on seven labelled real scans
 of five patients:
 Ljubljana 26 (3D-MR-MS, CC BY), MSLesSeg P14 (three visits) and P18, Tabriz 104252 and 105074.
-**MSLesSeg was never trained on.** The shipped model has learned from the other three patients in its last stages; their
-figures are those of the model without them, which has seen none of the three.
+**MSLesSeg was never trained on.** The shipped model has learned from the other three patients in one stage; their
+figures are those of the model without it, which has seen none of the three.
 Threshold {model["threshold"]}, least peak {model["peak"]} and calibration were chosen on these very scans
 (see the
 [training log](training-log.md)): expect a little less elsewhere. Measured by `benchmarks/left_out.py` with

@@ -61,7 +61,7 @@ def main() -> None:
     parser.add_argument("--ship", metavar="VERSION")
     options = parser.parse_args()
     model = load_model(options.model)
-    locator = Locator(model, load_engine(model))
+    locator = Locator(model, load_engine(model, "f32"))  # as dawson does
     told = {"synthetic heads, held out": _synthetic(locator, options)} | _real(locator, options.data)
     summary = {}
     for name, figures in told.items():

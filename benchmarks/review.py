@@ -10,7 +10,7 @@ highest), and what it did not see but is far brighter than the brain around it. 
 that holds one, as it is and with outlines and numbers. Each candidate gets a first verdict; that is a proposal.
 ``--faint 0.1`` lists a third kind, of which the model has hardly an inkling (0.05 and more, 0.1 at its highest): most
 lesions that it misses are such places, and most such places are none. OUT/NAME_faint_0.png … show them one by one:
-the slice below, its own, the one above, and its own with the outline.
+the slice below, its own, the one above, and its own with the outline. Give *masks* the same ``--faint``.
 
 *masks* reads the verdicts and writes, for the columns ``mask`` and ``unsure`` of a table of cases, NAME.nii.gz (what
 was called *lesion*, drawn where the model is at least as sure as it is of borders) and NAME_unsure.nii.gz (what was
@@ -94,9 +94,11 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("visits", nargs="+", metavar="NAME=RESULTS=FLAIR")
     parser.add_argument("--verdicts", type=Path, help="table; for masks OUT/verdicts.tsv where left out")
-    text = "also what the model has hardly an inkling of, but this at its highest, such as 0.1 or 0.15"
+    text = f"also what the model has hardly an inkling of: {FAINT} and more, and at its highest this, {FAINT} to {SEEN}"
     parser.add_argument("--faint", type=float, metavar="PROBABILITY", help=text)
     options = parser.parse_args()
+    if options.faint is not None and not FAINT <= options.faint <= SEEN:
+        parser.error(f"--faint is {options.faint:g}; give {FAINT} to {SEEN}")
     options.out.mkdir(parents=True, exist_ok=True)
     table = options.out / "verdicts.tsv"
     visits = (_read(text) for text in options.visits)
@@ -119,10 +121,11 @@ def _verdicts(table: Path) -> list[dict[str, str]]:
 def _judged(visit: Visit, found: list[Candidate], rows: list[dict[str, str]]) -> tuple[dict[int, str], int, int]:
     """Verdicts by the number of the candidate that holds their position, how many clash, and how many none holds.
 
-    Candidates that were judged apart may be one by another model: where their verdicts differ, that one is unsure.
+    Candidates that were judged apart may be one by another model: where their verdicts differ, that of the larger
+    volume holds for all.
     """
     by_place = {tuple(voxel): number for number, one in enumerate(found) for voxel in one.voxels.tolist()}
-    verdicts: dict[int, set[str]] = {}
+    volumes: dict[int, dict[str, float]] = {}
     lost = 0
     for row in rows:
         if row["visit"] == visit.name:
@@ -131,9 +134,10 @@ def _judged(visit: Visit, found: list[Candidate], rows: list[dict[str, str]]) ->
             if number is None:
                 lost += 1
             else:
-                verdicts.setdefault(number, set()).add(row["verdict"])
-    clashes = sum(len(several) > 1 for several in verdicts.values())
-    return {n: next(iter(v)) if len(v) == 1 else "unsure" for n, v in verdicts.items()}, clashes, lost
+                own = volumes.setdefault(number, dict.fromkeys(VERDICTS, 0.0))
+                own[row["verdict"]] += float(row["ml"])
+    clashes = sum(sum(ml > 0 for ml in own.values()) > 1 for own in volumes.values())
+    return {number: max(own, key=own.__getitem__) for number, own in volumes.items()}, clashes, lost
 
 
 def _look(visits: Iterator[Visit], out: Path, table: Path, rows: list[dict[str, str]], *, faint: float | None) -> None:
@@ -157,7 +161,7 @@ def _look(visits: Iterator[Visit], out: Path, table: Path, rows: list[dict[str, 
             )
             lines.append("\t".join((visit.name, *values, one.verdict)))
         faintly, fresh = sum(one.faint for one in found), len(found) - len(known)
-        unseen = sum(not one.seen for one in found) - faintly
+        unseen = sum(not one.seen and not one.faint for one in found)
         kinds = f"{unseen} not seen by the model" + (f", {faintly} faintly" if faint is not None else "")
         print(f"{visit.name}: {len(found)} candidates, {kinds}, {fresh + clashes} to judge anew")
     table.write_text("\n".join(lines) + "\n", "utf-8")
@@ -180,7 +184,7 @@ def _masks(visits: Iterator[Visit], out: Path, rows: list[dict[str, str]], *, fa
         for suffix, marked in (("", lesion), ("_unsure", unsure)):
             nib.save(nib.Nifti1Image(marked.astype(np.uint8), visit.grid.affine), out / f"{visit.name}{suffix}.nii.gz")
         volumes = [float(marked.sum()) * visit.grid.voxel_volume / 1000 for marked in (lesion, unsure)]
-        note = f"; {clashes} candidates with verdicts that differ are unsure" if clashes else ""
+        note = f"; {clashes} candidates hold verdicts that differ: the larger volume's was taken" if clashes else ""
         note += f"; {lost} verdicts belong to no candidate" if lost else ""
         print(f"{visit.name}\tlesion {volumes[0]:.2f} ml, unsure {volumes[1]:.2f} ml{note}")
 

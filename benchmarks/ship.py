@@ -3,7 +3,7 @@
     python benchmarks/labelled.py -o labelled.tsv
     python benchmarks/left_out.py labelled.tsv --model RUN --fold … -o evaluation
     python benchmarks/confidence.py … --json confidence.json
-    python benchmarks/ship.py RUN evaluation/summary.json --name dawson-1 --version 4 --hours 4.9 --steps 13600 \\
+    python benchmarks/ship.py RUN evaluation/summary.json --name dawson-1 --version 5 --hours 6.9 --steps 20850 \\
         --measured confidence.json
 
 The figures in the card are those that were measured under the name of this very model, told by its hash.

@@ -243,9 +243,24 @@ def test_a_second_opinion_is_mirrored_and_of_the_flair_alone_where_there_is_one(
     without = replace(inputs, scales={dawson.Sequence.T1: 1.0, dawson.Sequence.T2: 1.0})
     assert str(_second_opinion(network, brightest_right, without)) == "t1+t2, mirrored"
     assert all(not part[0].any() and part[1].any() and part[2].any() for part in shown)
-    synthesis = replace(network.recipe.synthesis, subsets={"flair": 0.0, "flair+t2": 1.0})
+    synthesis = replace(network.recipe.synthesis, subsets={"flair": 0.0, "flair+t2": 1.0, "t2+t1": 1.0})
     unlearned = replace(network, recipe=replace(network.recipe, synthesis=synthesis))
     assert _second_opinion(unlearned, brightest_right, inputs) is None
+    assert str(_second_opinion(unlearned, brightest_right, without)) == "t1+t2, mirrored"
+
+
+def test_a_second_opinion_is_asked_where_the_brain_is() -> None:
+    """A brain at one side: what is mirrored for the network is the wish for it, too."""
+    side = (160, 96, 96)
+    brain = np.zeros(side, dtype=bool)
+    brain[:40] = True
+    scales = {dawson.Sequence.FLAIR: 1.0, dawson.Sequence.T2: 1.0}
+    box = tuple(slice(0, n) for n in side)
+    inputs = Inputs(np.ones((3, *side), np.float32), dawson.Grid(side, np.eye(4)), brain, {}, (), scales, box)
+    opinion = _second_opinion(load_model(), lambda images: np.repeat(images[:1], 9, axis=0), inputs)
+    assert opinion is not None
+    assert (opinion.probability[:40] > 0).all()
+    assert not opinion.probability[96:].any()
 
 
 def test_opinions_are_calibrated_each_by_what_it_was_shown(files: dict[str, Path], tmp_path: Path) -> None:
@@ -256,6 +271,15 @@ def test_opinions_are_calibrated_each_by_what_it_was_shown(files: dict[str, Path
     both = dawson.segment(dawson.read_study(flair=files["flair"], t1=files["t1"]), model=folder)
     assert 0.4 < both.probability.max() <= 0.5
     assert both.model["opinions"] == ["flair+t1", "flair, mirrored"]
+
+
+def test_a_t1_alone_is_asked_twice_and_calibrated_as_a_t1(files: dict[str, Path], tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(load_model().folder, tmp_path / "model"))
+    card = json.loads((folder / "card.json").read_text())
+    (folder / "card.json").write_text(json.dumps(card | {"calibration": {"flair": [1.0, 30.0], "t1": [1.0, -30.0]}}))
+    alone = dawson.segment(dawson.read_study(t1=files["t1"]), model=folder)
+    assert alone.model["opinions"] == ["t1", "t1, mirrored"]
+    assert alone.probability.max() < 1e-6
 
 
 def test_a_card_may_weigh_the_classes_of_the_anatomy(files: dict[str, Path], tmp_path: Path) -> None:

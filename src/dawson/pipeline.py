@@ -4,9 +4,9 @@
 
 A small network, the locator, finds the brain; the model sees that brain scaled by its median, which neither scalp nor
 lesion load can move. Where the brain as the model finds it has quite another median or goes on beyond what was shown,
-it looks again, scaled and framed by that; where it lies elsewhere, the model searches the whole head itself. Where
-there is more than a FLAIR, the FLAIR is asked once more by itself. A model whose recipe has a table ``[volume]``, as
-the paper's, sees one scan by itself, whole, and needs no locator.
+it looks again, scaled and framed by that; where it lies elsewhere, the model searches the whole head itself. All but a
+FLAIR that comes alone is given a second opinion, of the mirrored head. A model whose recipe has a table ``[volume]``,
+as the paper's, sees one scan by itself, whole, and needs no locator.
 """
 
 from __future__ import annotations
@@ -226,10 +226,11 @@ def _second_opinion(network: Model, infer: Infer, inputs: Inputs) -> _Opinion | 
 
     Most of what lesions are told by is in the FLAIR, and a network that also sees a T2 at times believes that one
     too much. Both opinions err differently, and their mean errs less. A FLAIR that came alone is not asked again,
-    for that gains nothing that can be told from chance; nor is a network that was never shown a FLAIR alone.
+    for that gains nothing that can be told from chance; nor is a network that was never shown just these sequences.
     """
     shown = tuple(s for s in inputs.used if s is Sequence.FLAIR) or inputs.used
-    if inputs.used == (Sequence.FLAIR,) or not network.recipe.synthesis.subsets.get("+".join(shown), 0.0) > 0:
+    learned = {frozenset(name.split("+")) for name, share in network.recipe.synthesis.subsets.items() if share > 0}
+    if inputs.used == (Sequence.FLAIR,) or frozenset(shown) not in learned:
         return None
     images = inputs.images * np.array([s in shown for s in Sequence], np.float32)[:, None, None, None]
     scores = run_model(network, infer, images[:, ::-1], wanted=inputs.parenchyma[::-1])

@@ -28,14 +28,14 @@ import openvino  # noqa: E402
 
 Infer = Callable[[Volume], Volume]
 PRECISIONS = ("bf16", "f32", "int8")
-X86 = ("x86_64", "amd64")  # where int8 has been measured to be the fastest
+X86 = ("x86_64", "amd64")  # where int8 has been measured to be fast
 
 
 def load_engine(model: Model, wanted: str | None = None) -> Infer:
     """Compile a model for this machine's CPU.
 
     Returns a function from images (3, n, n, n) float32 to scores (1 + classes, n, n, n) float32. It computes in
-    ``wanted``, or :func:`precision` where that is left out.
+    ``wanted``, which this CPU must have, or :func:`precision` where that is left out.
 
     Raises :class:`ModelError` for a file that cannot be run, and :class:`UsageError` for a bad DAWSON_PRECISION.
     """
@@ -68,10 +68,10 @@ def load_engine(model: Model, wanted: str | None = None) -> Infer:
 def precision(model: Model) -> str:
     """What a model is computed in: ``int8`` on x86 if it has such weights, else ``bf16`` where the CPU is fast in it.
 
-    Either is about twice as fast as ``f32``, and lesions hardly differ (docs/model.md has the figures), but they do:
-    that is why ``int8``, which all x86 CPUs compute alike, comes before ``bf16``, which few have. A study that is
-    computed on other CPUs too should set DAWSON_PRECISION. A model without weights in int8 is computed in f32 where
-    int8 is asked for.
+    Either is faster than ``f32``, mostly about twice, and lesions hardly differ (docs/model.md has the figures), but
+    they do: that is why ``int8``, which all x86 CPUs have, comes before ``bf16``, which few have. A study that is also
+    computed on CPUs that are not x86 should set DAWSON_PRECISION. A model without weights in int8 is computed in f32
+    where int8 is asked for.
 
     Raises :class:`UsageError` where DAWSON_PRECISION is anything else, or bf16 on a CPU without it.
     """
