@@ -22,7 +22,7 @@ from dawson.learn.export import export
 from dawson.learn.quantise import forget, quantise, ranges_fed
 from dawson.learn.tissues import Anatomy
 from dawson.network.engine import argmax_anatomy, load_engine, precision, run_windows, window_starts
-from dawson.network.model import Model, load_model
+from dawson.network.model import INT8, Model, load_model
 from dawson.network.unet import UNet
 from dawson.recipe import Network, Prepare, Recipe
 
@@ -188,7 +188,8 @@ def test_an_engine_may_be_told_what_to_compute_in(quantised: Model, monkeypatch:
 def test_integers_are_taken_of_themselves_on_x86(quantised: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DAWSON_PRECISION", raising=False)
     usual = openvino.Core().get_property("CPU", "INFERENCE_PRECISION_HINT") == openvino.Type.bf16
-    without = replace(quantised, int8=None)
+    hashes = {file: value for file, value in quantised.card["sha256"].items() if file != INT8}
+    without = replace(quantised, card=quantised.card | {"sha256": hashes})
     monkeypatch.setattr("platform.machine", lambda: "AMD64")
     assert precision(quantised) == "int8"
     assert precision(without) == ("bf16" if usual else "f32")
