@@ -30,8 +30,13 @@ class Locator:
 
 @cache
 def load_locator() -> Locator:
-    """The shipped locator, compiled once a process; it is small, and in f32 so that all CPUs see the same brain."""
-    return Locator(_shipped(), load_engine(_shipped(), "f32"))
+    """The shipped locator, compiled once a process."""
+    return start_locator(_shipped())
+
+
+def start_locator(model: Model) -> Locator:
+    """Compile a locator; it is small, and in f32 so that all CPUs see the same brain."""
+    return Locator(model, load_engine(model, "f32"))
 
 
 @cache

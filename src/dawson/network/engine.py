@@ -75,14 +75,13 @@ def precision(model: Model) -> str:
 
     Raises :class:`UsageError` where DAWSON_PRECISION is anything else, or bf16 on a CPU without it.
     """
-    core = openvino.Core()
     wanted = os.environ.get("DAWSON_PRECISION", "").lower()
     if wanted not in ("", *PRECISIONS):
         raise UsageError(
             f"DAWSON_PRECISION is {wanted!r}",
             remedy="set it to int8, f32 or bf16, or leave it out to take what suits the model and this CPU",
         )
-    if wanted == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+    if wanted == "bf16" and "BF16" not in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         raise UsageError(
             "DAWSON_PRECISION is 'bf16', which this CPU does not have",
             remedy="set it to int8 or f32, or leave it out to take what suits the model and this CPU",
@@ -93,8 +92,8 @@ def precision(model: Model) -> str:
         return wanted
     if model.int8 is not None and platform.machine().lower() in X86:
         return "int8"
-    fast = core.get_property("CPU", "INFERENCE_PRECISION_HINT") == openvino.Type.bf16  # taken just where it is fast
-    return "bf16" if fast else "f32"
+    hint = openvino.Core().get_property("CPU", "INFERENCE_PRECISION_HINT")
+    return "bf16" if hint == openvino.Type.bf16 else "f32"  # OpenVINO takes it of itself just where it is fast
 
 
 def window_starts(length: int, window: int, overlap: float) -> list[int]:
