@@ -14,7 +14,6 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 from kept import read_kept
 from numpy.typing import NDArray
@@ -26,6 +25,7 @@ from dawson.learn.tissues import Anatomy
 from dawson.measure.lesions import connected
 from dawson.prepare.grid import resample
 from dawson.read import read_scan
+from dawson.read.mask import read_anatomy
 from dawson.recipe import load_recipe
 from dawson.study import Mask, Sequence
 
@@ -64,7 +64,7 @@ def main() -> None:
 
 def _scans(options: argparse.Namespace) -> Iterator[tuple[NDArray[np.float32], Mask, NDArray[np.uint8], float]]:
     for kept in read_kept(options):
-        anatomy = np.asanyarray(nib.Nifti1Image.from_filename(kept.folder / "anatomy.nii.gz").dataobj)
+        anatomy, _, _ = read_anatomy(kept.folder / "anatomy.nii.gz")
         scan = read_scan(kept.case.scans[Sequence.FLAIR], Sequence.FLAIR)
         seen = resample(scan.voxels, scan.grid, kept.grid, interpolation="linear")
         yield seen, kept.truth, anatomy, kept.grid.voxel_volume

@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
 from dawson.learn.cases import Case, find_cases
 from dawson.prepare.grid import resample
-from dawson.read.mask import read_mask
+from dawson.read.mask import read_mask, read_probability
 from dawson.study import Grid, Mask
 
 
@@ -50,11 +49,9 @@ def read_kept(options: argparse.Namespace) -> Iterator[Kept]:
     wanted = options.inputs.split(",") if options.inputs else None
     for folder in sorted((options.evaluation / "predictions").glob("*/*")):
         if wanted is None or folder.name in wanted:
-            image = nib.Nifti1Image.from_filename(folder / "probability.nii.gz")
-            i, j, k = image.shape
-            grid = Grid((i, j, k), image.affine)
+            probability, grid, _ = read_probability(folder / "probability.nii.gz")
             case = cases[folder.parent.name]
             drawn = read_mask(case.mask)
             truth = resample(drawn.mask, drawn.grid, grid, interpolation="nearest").astype(bool)
             least = options.minimum / grid.voxel_volume * (1 - 1e-4)
-            yield Kept(case, folder, grid, np.asanyarray(image.dataobj), truth, least)
+            yield Kept(case, folder, grid, probability, truth, least)

@@ -20,18 +20,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
 from dawson.learn.anatomy import nifti_files, read_heads, read_lesion_map
 from dawson.learn.synthesis import synthesize
 from dawson.learn.tissues import PARENCHYMA
-from dawson.locate import Locator, locate
-from dawson.network.engine import load_engine
+from dawson.locate import Locator, locate, start_locator
 from dawson.network.model import CARD, LOCATOR, ONNX, SAFETENSORS, load_model, shipped_or_folder, write_card
 from dawson.prepare.grid import head_box, resample, working_grid
 from dawson.read import read_study
+from dawson.read.mask import read_mask
 from dawson.study import Grid, Sequence
 
 SEED = 20_261_126  # no run's
@@ -61,7 +60,7 @@ def main() -> None:
     parser.add_argument("--ship", metavar="VERSION")
     options = parser.parse_args()
     model = load_model(options.model)
-    locator = Locator(model, load_engine(model, "f32"))  # as dawson does
+    locator = start_locator(model)
     told = {"synthetic heads, held out": _synthetic(locator, options)} | _real(locator, options.data)
     summary = {}
     for name, figures in told.items():
@@ -103,10 +102,8 @@ def _real(locator: Locator, data: Path) -> dict[str, list[Figures]]:
             images = np.zeros((3, *grid.shape), np.float32)
             images[list(Sequence).index(scan.sequence)] = image
             if (folder / "brain.nii.gz").exists():
-                drawn = nib.Nifti1Image.from_filename(folder / "brain.nii.gz")
-                mask = np.asarray(drawn.dataobj) > 0
-                i, j, k = mask.shape
-                truth = resample(mask, Grid((i, j, k), drawn.affine), grid, interpolation="nearest")
+                drawn = read_mask(folder / "brain.nii.gz")
+                truth = resample(drawn.mask, drawn.grid, grid, interpolation="nearest")
                 kind = "real scans with skull"
             else:
                 truth, kind = image > 0, "real scans without skull"

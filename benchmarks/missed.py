@@ -14,11 +14,11 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 
-import nibabel as nib
 import numpy as np
 from kept import ask, read_kept
 
 from dawson.measure.lesions import connected
+from dawson.read.mask import read_anatomy, read_mask
 
 UNSEEN = 0.05
 
@@ -27,18 +27,14 @@ def main() -> None:
     """Print a table for each subset."""
     peaks: dict[str, dict[str, list[float | None]]] = defaultdict(lambda: defaultdict(list))
     for kept in read_kept(ask(__doc__)):
-        outlined, anatomy = (
-            np.asanyarray(nib.Nifti1Image.from_filename(kept.folder / f"{name}.nii.gz").dataobj)
-            for name in ("lesions", "anatomy")
-        )
+        outlined = read_mask(kept.folder / "lesions.nii.gz").mask
+        anatomy, _, names = read_anatomy(kept.folder / "anatomy.nii.gz")
         summary = json.loads((kept.folder / "summary.json").read_text("utf-8"))
         cuts = (UNSEEN, summary["rule"]["threshold"], summary["rule"]["peak"])
-        lines = (kept.folder / "anatomy.tsv").read_text("utf-8").splitlines()[1:]
-        names = dict(line.split("\t") for line in lines)
         for piece in connected(kept.truth):
             if len(piece) >= kept.least:
                 at = tuple(piece.T)
-                where = names[str(np.bincount(anatomy[at]).argmax())]
+                where = names[int(np.bincount(anatomy[at]).argmax())]
                 peaks[kept.inputs][where].append(None if outlined[at].any() else float(kept.probability[at].max()))
     for inputs, regions in peaks.items():
         print(

@@ -41,6 +41,7 @@ from numpy.typing import ArrayLike, NDArray
 from dawson.learn.tissues import PARENCHYMA, Anatomy
 from dawson.measure.lesions import Points, connected
 from dawson.read import read_scan
+from dawson.read.mask import read_anatomy, read_probability
 from dawson.study import Grid, Sequence
 
 INKLING, SEEN = 0.15, 0.3  # probability of a candidate's voxels, and at its highest
@@ -339,13 +340,11 @@ def _upright(section: ArrayLike, grid: Grid, axis: int) -> NDArray[Any]:
 def _read(text: str) -> Visit:
     name, results, flair = text.split("=")
     scan = read_scan(Path(flair), Sequence.FLAIR)
-    maps = []
-    for kind in ("probability", "anatomy"):
-        image = nib.Nifti1Image.from_filename(Path(results) / f"{kind}.nii.gz")
-        if not np.allclose(image.affine, scan.grid.affine, atol=1e-3):
-            raise SystemExit(f"{results}/{kind}.nii.gz does not lie on the grid of {flair}")
-        maps.append(np.asanyarray(image.dataobj))
-    return Visit(name, scan.voxels, maps[0], maps[1], scan.grid)
+    probability, grid, _ = read_probability(Path(results) / "probability.nii.gz")
+    anatomy, anatomy_grid, _ = read_anatomy(Path(results) / "anatomy.nii.gz")
+    if not (grid.same_as(scan.grid) and anatomy_grid.same_as(scan.grid)):
+        raise SystemExit(f"the maps in {results} do not lie on the grid of {flair}")
+    return Visit(name, scan.voxels, probability, anatomy, scan.grid)
 
 
 if __name__ == "__main__":
