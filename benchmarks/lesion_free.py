@@ -72,7 +72,7 @@ def main() -> None:
             table = taken(truth, found.anatomy)
             tables[name] = tables.get(name, 0) + table
             for label, classes in CLASSES.items():
-                dice.setdefault(f"{name}: {label}", []).append(_dice(table, classes))
+                dice.setdefault(f"{name}: {label}", []).append(dice_of(table, classes))
         print(f"head {number + 1}: " + ", ".join(f"{name} {own[-1]} false" for name, own in counts.items()), flush=True)
     for name, own in counts.items():
         print(f"{name}: false lesions a brain, median {statistics.median(own):g}, worst {max(own)} ({len(own)} heads)")
@@ -130,7 +130,7 @@ def _print_ceiling(heads: list[Head], settings: Synthesis) -> None:
                 found[own > share] = int(anatomy)
                 share = torch.maximum(share, own)
             table = taken(padded.numpy(), found.numpy())
-            looks.append({label: _dice(table, kinds) for label, kinds in CLASSES.items()})
+            looks.append({label: dice_of(table, kinds) for label, kinds in CLASSES.items()})
             text = ", ".join(f"{label} {value:.3f}" for label, value in looks[-1].items())
             print(f"head {number + 1}, slices of {cut.thickness_mm:.1f} mm: {text}", flush=True)
         for label in CLASSES:
@@ -147,7 +147,7 @@ def taken(truth: NDArray[Any], found: NDArray[Any]) -> NDArray[Any]:
     return np.bincount(pairs, minlength=many * many).reshape(many, many)
 
 
-def _dice(table: NDArray[Any], classes: list[Anatomy]) -> float:
+def dice_of(table: NDArray[Any], classes: list[Anatomy]) -> float:
     """Of several classes as one, from the table of :func:`taken`."""
     both = table[np.ix_(classes, classes)].sum()
     return float(2 * both / max(table[classes].sum() + table[:, classes].sum(), 1))

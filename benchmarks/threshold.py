@@ -62,8 +62,11 @@ def _measured(pieces: list[Points], true_pieces: list[Points], truth: Mask) -> F
     mask = np.zeros(truth.shape, dtype=bool)
     for piece in pieces:
         mask[tuple(piece.T)] = True
+    counted = np.zeros(truth.shape, dtype=bool)  # what of the truth is a lesion: specks below the minimum are none
+    for piece in true_pieces:
+        counted[tuple(piece.T)] = True
     recall = np.mean([mask[tuple(piece.T)].any() for piece in true_pieces]) if true_pieces else 1.0
-    precision = np.mean([truth[tuple(piece.T)].any() for piece in pieces]) if pieces else 0.0
+    precision = np.mean([counted[tuple(piece.T)].any() for piece in pieces]) if pieces else 0.0
     f1 = 2 * recall * precision / max(recall + precision, 1e-9)
     dice = 2 * np.count_nonzero(mask & truth) / max(np.count_nonzero(mask) + np.count_nonzero(truth), 1)
     return float(dice), float(f1), np.count_nonzero(mask) / max(np.count_nonzero(truth), 1)
