@@ -75,7 +75,8 @@ def main() -> None:
     if model.int8 is None:
         raise SystemExit("has no weights for integers: benchmarks/quantise.py makes them")
     summary = json.loads(options.summary.read_text("utf-8"))
-    if (summary["model"] or {}).get("sha256") != sha256(model.onnx):
+    measured = summary["model"] or {}
+    if (measured.get("sha256"), measured.get("int8_sha256")) != (sha256(model.onnx), sha256(model.int8)):
         raise SystemExit("these figures were measured with another model, or of masks")
     if summary["failed"] or summary["cases"] != CASES or summary["settings"]["rule"] != "any":
         raise SystemExit(f"a card needs all {CASES} cases, none failed, under the rule 'any'")

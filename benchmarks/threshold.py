@@ -3,8 +3,9 @@
     python benchmarks/threshold.py labelled.tsv evaluation [--inputs flair,flair+t1] [--minimum 3]
 
 For each subset of sequences: mean lesion Dice and lesion F1 (any overlap) over the cases for each set of values,
-and the volume found as a share of the true one (median). Probabilities are as they were written: after any shift of the
-odds that the model had. The model's rule is chosen from this table, and said to be.
+and the volume found as a share of the true one (median). Probabilities are as they were written: calibrated, and on
+lattices other than the working one with the peaks kept that reach the model's own least peak, so that other peaks are
+told rightly by scans of 1 mm alone. The model's rule is chosen from this table, and said to be.
 """
 
 from __future__ import annotations

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dawson.inputs import Head, cut_off_cm2, frame, in_head, scale_off
+from dawson.inputs import Head, cut_off_cm2, frame, in_head, lay_out, scale_off
 from dawson.prepare.intensity import CEILING
+from dawson.recipe import Prepare
 from dawson.study import Grid, Mask, Scan, Sequence, Study
 
 SIDE = 140
@@ -62,3 +63,53 @@ def test_a_brain_is_cut_off_only_where_the_head_goes_on(study: Study, head: Head
     whole = filled(*BRAIN)
     assert cut_off_cm2(inputs, whole, head) == pytest.approx(110.0)  # 100 by 110 mm in the last slice that was shown
     assert cut_off_cm2(frame(study, head, whole), whole, head) == 0.0
+
+
+def two(study: Study, head: Head, t1: np.ndarray) -> tuple[Study, Head]:
+    """The same with a T1."""
+    images = head.images.copy()
+    images[1] = t1
+    scan = Scan(Sequence.T1, t1, study.reference.grid)
+    return Study({**study.scans, Sequence.T1: scan}), Head(images, np.ones(images.shape, bool), head.grid, {}, ())
+
+
+def test_a_field_of_view_filled_up_with_zeros_is_told(study: Study, head: Head) -> None:
+    """A T1 that ends halfway through the brain, in a file that does not."""
+    t1 = np.where(np.arange(SIDE) < 56, study.reference.voxels, 0.0).astype(np.float32)
+    inputs = frame(*two(study, head, t1), filled(*BRAIN))
+    assert inputs.partial == {Sequence.T1: pytest.approx(56 / 110)}
+    assert any("t1: shows only 51% of the brain" in warning for warning in inputs.warnings)
+    assert inputs.showing([Sequence.T1])[..., :56].all()
+    assert not inputs.showing([Sequence.T1])[..., 56:].any()
+
+
+def test_what_a_tool_has_cut_from_all_sequences_is_no_gap(study: Study, head: Head) -> None:
+    images = head.images.copy()
+    images[0, :40] = 0.0
+    t1 = images[0].copy()
+    given, whole = two(study, Head(images, head.covered, head.grid, {}, ()), t1)
+    assert not frame(given, whole, filled(*BRAIN)).partial
+
+
+def test_missing_voxels_are_not_covered() -> None:
+    """NaN beyond a field of view is read as the smallest value, which may be no zero."""
+    shape = (60, 60, 60)
+    grid, missing = Grid(shape, np.diag([3.0, 3.0, 3.0, 1.0])), np.zeros(shape, bool)
+    missing[..., 30:] = True
+    voxels = np.full(shape, 100.0, np.float32)
+    voxels[10:50, 10:50, 10:50] = 300.0
+    study = Study({Sequence.FLAIR: Scan(Sequence.FLAIR, voxels, grid, missing=missing)})
+    head = lay_out(study, Prepare(), begin=lambda _: None)
+    share = head.covered[0].mean()
+    assert 0.3 < share < 0.7
+    assert not head.covered[1:].any()
+
+
+def test_a_stripped_sequence_beside_one_with_skull_is_whole(study: Study, head: Head) -> None:
+    """Its edge runs through the brain as the locator has it, a voxel or two inside, and fluid in it may be zero."""
+    t1 = np.zeros_like(study.reference.voxels)
+    t1[22:118, 22:118, :108] = 150.0
+    t1[50:53, 50:53, 20:60] = 0.0
+    inputs = frame(*two(study, head, t1), filled(*BRAIN))
+    assert not inputs.partial
+    assert inputs.showing([Sequence.T1])[inputs.parenchyma].mean() > 0.95

@@ -80,6 +80,25 @@ def test_a_head_cut_below_and_above_keeps_its_brain(head: tuple[np.ndarray, Grid
     assert not found[..., : cut.start - 3].any()
 
 
+def test_heads_are_shown_amid_the_box_as_in_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = []
+
+    def see(_: object, __: object, images: np.ndarray, ___: float, **____: object) -> tuple[np.ndarray, ...]:
+        shown.append(images)
+        return images, images[0] > 0, images[0] > 0
+
+    monkeypatch.setattr("dawson.locate.see", see)
+    images = np.zeros((3, 100, 132, 300), np.float32)
+    images[0] = 1.0
+    found = locate(load_locator(), images, Grid(images.shape[1:], np.eye(4)))
+    places = np.argwhere(shown[0][0] > 0)
+    middle, window = (places.min(axis=0) + places.max(axis=0)) / 2, load_locator().model.recipe.prepare.window
+    assert np.abs(middle[:2] - (window - 1) / 2).max() <= 0.5
+    assert shown[0].shape[3] == 75  # more than fits: windows will do
+    assert found.all()
+    assert found.shape == images.shape[1:]
+
+
 def test_it_knows_the_anatomy_of_the_models() -> None:
     """What prepares training must prepare inference: one locator for all models, with the same names."""
     locator, model = load_locator().model, load_model(shipped_or_folder(SHIPPED))

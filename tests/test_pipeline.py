@@ -20,7 +20,7 @@ from dawson.learn.tissues import Anatomy
 from dawson.locate import Locator, locate
 from dawson.measure.calibration import calibrate
 from dawson.network.model import LOCATOR, load_model, shipped_or_folder
-from dawson.pipeline import _second_opinion
+from dawson.pipeline import _agreed, _Opinion, _second_opinion
 from dawson.prepare.grid import canonical_grid, reorient
 from dawson.prepare.intensity import brain_median
 
@@ -230,14 +230,15 @@ def test_a_second_opinion_is_mirrored_and_of_the_flair_alone_where_there_is_one(
         {},
         (),
         {dawson.Sequence.FLAIR: 1.0, dawson.Sequence.T2: 1.0},
+        {dawson.Sequence.FLAIR: 1.0, dawson.Sequence.T2: 1.0},
         box,
     )
     opinion = _second_opinion(network, brightest_right, inputs)
     assert opinion is not None
     assert str(opinion) == "flair, mirrored"
     assert all(not (part[1:] != 0).any() for part in shown)
-    assert np.allclose(opinion.probability[: n // 2], images[0, : n // 2], atol=1e-5)
-    assert np.allclose(opinion.probability[n // 2 :], 1.1 * images[0, n // 2 :], atol=1e-5)
+    assert np.allclose(opinion.scores[0][: n // 2], images[0, : n // 2], atol=1e-5)
+    assert np.allclose(opinion.scores[0][n // 2 :], 1.1 * images[0, n // 2 :], atol=1e-5)
     assert _second_opinion(network, brightest_right, replace(inputs, scales={dawson.Sequence.FLAIR: 1.0})) is None
     shown.clear()
     without = replace(inputs, scales={dawson.Sequence.T1: 1.0, dawson.Sequence.T2: 1.0})
@@ -256,11 +257,11 @@ def test_a_second_opinion_is_asked_where_the_brain_is() -> None:
     brain[:40] = True
     scales = {dawson.Sequence.FLAIR: 1.0, dawson.Sequence.T2: 1.0}
     box = tuple(slice(0, n) for n in side)
-    inputs = Inputs(np.ones((3, *side), np.float32), dawson.Grid(side, np.eye(4)), brain, {}, (), scales, box)
+    inputs = Inputs(np.ones((3, *side), np.float32), dawson.Grid(side, np.eye(4)), brain, {}, (), scales, scales, box)
     opinion = _second_opinion(load_model(), lambda images: np.repeat(images[:1], 9, axis=0), inputs)
     assert opinion is not None
-    assert (opinion.probability[:40] > 0).all()
-    assert not opinion.probability[96:].any()
+    assert (opinion.scores[0][:40] > 0).all()
+    assert not opinion.scores[0][96:].any()
 
 
 def test_opinions_are_calibrated_each_by_what_it_was_shown(files: dict[str, Path], tmp_path: Path) -> None:
@@ -308,3 +309,23 @@ def test_a_card_may_calibrate_by_what_is_given(files: dict[str, Path], tmp_path:
     assert moved.load_ml < plain.load_ml
     assert moved.model["opinions"] == ["flair"]
     assert moved.model["calibration"] == {"flair": (1.0, -2.0), "t1": (1.0, 3.0)}
+
+
+def test_where_one_opinion_was_shown_nothing_the_other_holds() -> None:
+    """A FLAIR that ends within its file: below, the T1 alone tells, and its word is not halved."""
+    network, n = load_model(), 24
+    images = np.ones((3, n, n, n), np.float32)
+    images[2] = 0
+    images[0, ..., :8] = 0
+    images[:, :8] = 0  # nothing at all, as in what a tool has cut away
+    shown = {dawson.Sequence.FLAIR: 1.0, dawson.Sequence.T1: 1.0}
+    inputs = Inputs(
+        images, dawson.Grid((n, n, n), np.eye(4)), np.ones((n, n, n), bool), {}, (), shown, shown, (slice(0, n),) * 3
+    )
+    both = _Opinion(tuple(shown), False, np.full((9, n, n, n), 0.9, np.float32))
+    flair = _Opinion((dawson.Sequence.FLAIR,), True, np.full((9, n, n, n), 0.1, np.float32))
+    network = replace(network, calibration={})
+    found = _agreed((both, flair), network, inputs)
+    assert np.allclose(found[8:, :, 8:], 0.5)
+    assert np.allclose(found[8:, :, :8], 0.9)
+    assert np.allclose(found[:8], 0.5)

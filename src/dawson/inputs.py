@@ -6,7 +6,7 @@ inference's further looks: the generator teaches networks to bear what a scale m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,7 @@ from dawson.errors import InputError
 from dawson.locate import Locator, locate
 from dawson.measure.shape import USUAL_BRAIN_ML
 from dawson.prepare.align import Alignment, align
-from dawson.prepare.grid import bounding_box, head_box, resample, working_grid
+from dawson.prepare.grid import block_means, bounding_box, head_box, resample, working_grid
 from dawson.prepare.intensity import brain_median, from_zero, normalise
 from dawson.recipe import Prepare
 from dawson.study import Grid, Mask, Sequence, Study, Volume
@@ -26,6 +26,7 @@ SMALLEST_BRAIN_ML = 500.0  # less than this is no adult brain: the network has n
 LEAST_COVERAGE, FULL_COVERAGE = 0.3, 0.95  # of the brain, by one sequence
 LEAST_SIGNAL = 0.05  # of the brain's median, relative to the brightest half percent
 CHANNELS = list(Sequence)
+BLOCK = 8  # voxels
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +35,8 @@ class Inputs:
 
     ``images`` (3, i, j, k) on ``grid``, a box around the brain: FLAIR, T1, T2, 1 being the median of the
     parenchyma, zero where a sequence is absent; ``parenchyma`` (i, j, k) is the brain that they were scaled and cut by;
-    ``scales`` are the medians of the sequences that the images hold; ``box`` is where the grid lies in the head.
+    ``scales`` are the medians of the sequences that the images hold, ``coverage`` the shares of the brain that these
+    show; ``box`` is where the grid lies in the head.
     """
 
     images: Volume
@@ -43,6 +45,7 @@ class Inputs:
     alignment: dict[Sequence, Alignment]
     warnings: tuple[str, ...]
     scales: Mapping[Sequence, float]
+    coverage: Mapping[Sequence, float]
     box: tuple[slice, slice, slice]
 
     @property
@@ -50,13 +53,22 @@ class Inputs:
         """The sequences that the images hold."""
         return tuple(self.scales)
 
+    @property
+    def partial(self) -> dict[Sequence, float]:
+        """The shares of the brain that sequences show which do not show all of it."""
+        return {s: share for s, share in self.coverage.items() if share < FULL_COVERAGE}
+
+    def showing(self, sequences: Collection[Sequence]) -> Mask:
+        """Where (i, j, k) at least one of these sequences shows anything."""
+        return shown(self.images[[CHANNELS.index(s) for s in sequences]].max(axis=0))
+
 
 @dataclass(frozen=True, eq=False)
 class Head:
     """All scans of a visit on one lattice, before anything is known of the brain.
 
     ``images`` (3, i, j, k) on ``grid``: FLAIR, T1, T2, zero where a sequence is absent or does not reach, which
-    ``covered`` (3, i, j, k) tells.
+    ``covered`` (3, i, j, k) tells: not where its voxels were missing in the file either.
     """
 
     images: Volume
@@ -101,7 +113,7 @@ def frame(study: Study, head: Head, parenchyma: Mask) -> Inputs:
     check_brain(study, parenchyma, head.grid)
     box = bounding_box(parenchyma, margin=round(BRAIN_MARGIN_MM / head.grid.spacing[0]))
     warnings = list(head.warnings)
-    scaled, scales = _scaled(study, head.images, head.covered, parenchyma, box, warnings)
+    scaled, scales, coverage = _scaled(study, head.images, head.covered, parenchyma, box, warnings)
     affine = head.grid.affine.copy()
     affine[:3, 3] = head.grid.to_world(np.array([s.start for s in box], dtype=np.float64))
     _, i, j, k = scaled.shape
@@ -112,6 +124,7 @@ def frame(study: Study, head: Head, parenchyma: Mask) -> Inputs:
         head.alignment,
         tuple(warnings),
         scales,
+        coverage,
         box,
     )
 
@@ -130,8 +143,9 @@ def _on_grid(study: Study, aligned: dict[Sequence, Alignment], grid: Grid, warni
         if warning is not None:
             warnings.append(f"{scan.sequence.value}: {warning}")
         images[channel] = resample(voxels, scan.grid, grid, transform=matrix, interpolation="linear")
-        everywhere = np.ones(scan.grid.shape, dtype=bool)
-        covered[channel] = resample(everywhere, scan.grid, grid, transform=matrix, interpolation="nearest")
+        there = np.ones(scan.grid.shape, dtype=bool) if scan.missing is None else ~scan.missing
+        covered[channel] = resample(there, scan.grid, grid, transform=matrix, interpolation="nearest")
+        images[channel][~covered[channel]] = 0.0
     return np.maximum(images, 0.0, out=images), covered
 
 
@@ -142,16 +156,18 @@ def _scaled(
     parenchyma: Mask,
     box: tuple[slice, slice, slice],
     warnings: list[str],
-) -> tuple[Volume, dict[Sequence, float]]:
-    """The scans within ``box``, scaled by the brain's median, and the medians of those that can be used.
+) -> tuple[Volume, dict[Sequence, float], dict[Sequence, float]]:
+    """The scans within ``box``, scaled by the brain's median; medians and coverage of those that can be used.
 
     A sequence that shows too little of the brain, or hardly any signal there, is left out with a warning.
     """
     scaled = np.zeros_like(images[(slice(None), *box)])
-    scales = {}
+    scales, coverage = {}, {}
+    seen = parenchyma & shown(images.max(axis=0))  # zero in all is what a tool has cut away
     for sequence in study.sequences:
         channel = CHANNELS.index(sequence)
-        share = float(covered[channel][parenchyma].mean())
+        # A field of view that ends within its file is filled up with zeros.
+        share = float((covered[channel] & shown(images[channel]))[seen].mean()) if seen.any() else 0.0
         if share < LEAST_COVERAGE:
             warnings.append(f"{sequence.value}: shows {share:.0%} of the brain and was left out")
             continue
@@ -162,14 +178,26 @@ def _scaled(
             warnings.append(f"{sequence.value}: has hardly any signal in the brain and was left out")
             continue
         scaled[channel] = normalise(images[channel][box], median)
-        scales[sequence] = median
+        scales[sequence], coverage[sequence] = median, share
     if not scales:
         raise InputError(
             "no sequence shows the brain well enough to be used",
             file=study.reference.file,
             remedy="give the scan as it came from the scanner, covering the whole brain",
         )
-    return scaled, scales
+    return scaled, scales, coverage
+
+
+def shown(image: Volume) -> Mask:
+    """Where (i, j, k) an image shows anything, told by blocks of :data:`BLOCK` voxels a side.
+
+    A zero among others is fluid, or the edge that a tool has left; only where all are zero a field of view has ended.
+    """
+    mask: Mask = block_means(image, np.full(3, BLOCK)) > 0
+    for axis in range(3):
+        mask = mask.repeat(BLOCK, axis)
+    i, j, k = image.shape
+    return mask[:i, :j, :k]
 
 
 def in_head(inputs: Inputs, mask: Mask, head: Head) -> Mask:

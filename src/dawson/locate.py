@@ -61,7 +61,11 @@ def locate(locator: Locator, images: Volume, grid: Grid) -> Mask:
     coarse = np.stack([block_means(image, np.full(3, step)) for image in images])
     coarse = np.stack([normalise(image, rough_scale(image)) for image in coarse])
     spacing = step * grid.spacing[0]
-    _, _, found = see(locator.model, locator.infer, coarse, spacing, overlap=prepare.overlap, generous=True)
+    # The network has seen heads in the middle of its box, and knows from the zeros at the sides where that is.
+    room = [max(prepare.window - side, 0) for side in coarse.shape[1:]]
+    amid = np.pad(coarse, [(0, 0), *((free // 2, free - free // 2) for free in room)])
+    _, _, found = see(locator.model, locator.infer, amid, spacing, overlap=prepare.overlap, generous=True)
+    found = found[tuple(np.s_[free // 2 : free // 2 + n] for free, n in zip(room, coarse.shape[1:], strict=True))]
     for axis in range(3):
         found = found.repeat(step, axis)
     i, j, k = grid.shape

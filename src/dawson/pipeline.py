@@ -34,7 +34,7 @@ from dawson.measure.volumes import measure_volumes
 from dawson.network.engine import Infer, load_engine, precision, run_model
 from dawson.network.model import Model, load_model
 from dawson.prepare.align import Alignment
-from dawson.prepare.grid import resample
+from dawson.prepare.grid import bring_back, resample
 from dawson.prepare.intensity import brain_median, normalise, rough_scale
 from dawson.prepare.volume import prepare_volume
 from dawson.recipe import Volume as VolumeSettings
@@ -51,23 +51,33 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True, eq=False)
 class _Opinion:
-    """The network's own lesion probabilities (i, j, k), and the sequences that it was shown, ``flair+t1``."""
+    """What the network says of a visit: its scores (1 + classes, i, j, k), and the sequences that it was shown.
 
-    shown: str
+    Scores are the probability of lesion, then those of the anatomy's classes.
+    """
+
+    shown: tuple[Sequence, ...]
     mirrored: bool
-    probability: Volume
+    scores: Volume
+
+    @property
+    def inputs(self) -> str:
+        """What it was shown, as cards name it: ``flair+t1``."""
+        return "+".join(self.shown)
 
     def __str__(self) -> str:
-        return f"{self.shown}, mirrored" if self.mirrored else self.shown
+        return f"{self.inputs}, mirrored" if self.mirrored else self.inputs
 
 
 @dataclass(frozen=True, eq=False)
 class _Found:
     """Lesion probabilities and anatomy on the grid of the reference scan, and how they came about."""
 
-    opinions: tuple[_Opinion, ...]
+    probability: Volume
     anatomy: Labels
+    opinions: tuple[str, ...]
     used: tuple[Sequence, ...]
+    partial: dict[Sequence, float]
     alignment: dict[Sequence, Alignment]
     warnings: list[str]
     outline: Outline | None
@@ -96,11 +106,9 @@ def segment(study: Study, *, model: Path | str | None = None, progress: Progress
     if network.recipe.volume is None:
         found = _in_windows(study, network, infer, clock.begin)
     else:
-        found = _in_one_volume(study, network.recipe.volume, infer, clock.begin)
+        found = _in_one_volume(study, network, network.recipe.volume, infer, clock.begin)
     warnings = found.warnings + _weak_inputs(network, found.used)
-    opinions = [calibrate(own.probability, *network.calibration_of(own.shown)) for own in found.opinions]
-    probability: Volume = np.stack(opinions).mean(axis=0, dtype=np.float32)
-    reference = study.reference
+    probability, reference = found.probability, study.reference
     if reference.missing is not None:
         probability[reference.missing] = 0.0
 
@@ -122,7 +130,7 @@ def segment(study: Study, *, model: Path | str | None = None, progress: Progress
         anatomy_names=names,
         table=table,
         model=network.summary
-        | {"precision": precision(network), "opinions": [str(own) for own in found.opinions], "locator": found.locator},
+        | {"precision": precision(network), "opinions": list(found.opinions), "locator": found.locator},
         seconds=clock.seconds,
         alignment={s: a.note for s, a in found.alignment.items()},
         warnings=tuple(warnings),
@@ -135,6 +143,7 @@ def segment(study: Study, *, model: Path | str | None = None, progress: Progress
     seen = Found(
         study,
         found.used,
+        found.partial,
         found.alignment,
         anatomy,
         names,
@@ -161,19 +170,18 @@ def _in_windows(study: Study, network: Model, infer: Infer, begin: Progress) -> 
         seen = _better(seen, other)
     if isinstance(seen, InputError):
         raise seen
-    first = _Opinion("+".join(seen.inputs.used), False, seen.scores[0])
+    first = _Opinion(seen.inputs.used, False, seen.scores)
     second = _second_opinion(network, infer, seen.inputs)
+    opinions = (first,) if second is None else (first, second)
     begin("bring back")
-    target = study.reference.grid
-    opinions = []
-    for own in (first,) if second is None else (first, second):
-        inside = own.probability * (seen.anatomy > 0)
-        brought = resample(inside, seen.inputs.grid, target, interpolation="linear")
-        opinions.append(replace(own, probability=np.clip(brought, 0.0, 1.0)))
+    probability = _agreed(opinions, network, seen.inputs) * (seen.anatomy > 0)
+    here, target = seen.inputs.grid, study.reference.grid
     return _Found(
-        tuple(opinions),
-        resample(seen.anatomy, seen.inputs.grid, target, interpolation="nearest"),
+        bring_back(probability, here, target, threshold=network.threshold, peak=network.peak),
+        resample(seen.anatomy, here, target, interpolation="nearest"),
+        tuple(str(own) for own in opinions),
         seen.inputs.used,
+        seen.inputs.partial,
         seen.inputs.alignment,
         [*seen.inputs.warnings, *seen.warnings],
         seen.outline,
@@ -222,7 +230,7 @@ def _run(network: Model, infer: Infer, inputs: Inputs, head: Head) -> tuple[Volu
 
 
 def _second_opinion(network: Model, infer: Infer, inputs: Inputs) -> _Opinion | None:
-    """Lesion probabilities with left and right changed: from the FLAIR alone where there is one, else from all.
+    """What the network says with left and right changed: of the FLAIR alone where there is one, else of all.
 
     Most of what lesions are told by is in the FLAIR, and a network that also sees a T2 at times believes that one
     too much. Both opinions err differently, and their mean errs less. A FLAIR that came alone is not asked again,
@@ -234,7 +242,19 @@ def _second_opinion(network: Model, infer: Infer, inputs: Inputs) -> _Opinion | 
         return None
     images = inputs.images * np.array([s in shown for s in Sequence], np.float32)[:, None, None, None]
     scores = run_model(network, infer, images[:, ::-1], wanted=inputs.parenchyma[::-1])
-    return _Opinion("+".join(shown), True, scores[0, ::-1])
+    return _Opinion(shown, True, scores[:, ::-1])
+
+
+def _agreed(opinions: tuple[_Opinion, ...], network: Model, inputs: Inputs) -> Volume:
+    """The mean of calibrated lesion probabilities (i, j, k); where one was shown nothing, that of the others."""
+    total, votes = np.zeros(inputs.grid.shape, np.float32), np.zeros(inputs.grid.shape, np.float32)
+    anywhere = inputs.showing(inputs.used)
+    for own in opinions:
+        vote = inputs.showing(own.shown) | ~anywhere
+        total += vote * calibrate(own.scores[0], *network.calibration_of(own.inputs))
+        votes += vote
+    mean: Volume = total / np.maximum(votes, 1)
+    return mean
 
 
 def _search(network: Model, infer: Infer, head: Head, guess: Mask) -> Mask:
@@ -257,21 +277,22 @@ def _better(one: Seen | InputError, other: Seen | InputError) -> Seen | InputErr
     return max((one, other), key=lambda seen: seen.outline.dice)
 
 
-def _in_one_volume(study: Study, settings: VolumeSettings, infer: Infer, begin: Progress) -> _Found:
+def _in_one_volume(study: Study, network: Model, settings: VolumeSettings, infer: Infer, begin: Progress) -> _Found:
     """The reference scan alone, whole: what a network of single sequences can use of a visit."""
     scan = study.reference
     begin("prepare")
     prepared = prepare_volume(scan, settings)
     begin("segment")
-    scores = infer(prepared.voxels[None])
+    own = _Opinion((scan.sequence,), False, infer(prepared.voxels[None]))
     begin("bring back")
-    probability = resample(scores[0], prepared.grid, scan.grid, interpolation="linear")
+    calibrated = calibrate(own.scores[0], *network.calibration_of(own.inputs))
+    probability = bring_back(calibrated, prepared.grid, scan.grid, threshold=network.threshold, peak=network.peak)
     warnings = [*study.warnings, *(f"{scan.sequence.value}: {text}" for text in prepared.warnings)]
     if len(study.sequences) > 1:
         left = " and ".join(s.upper() for s in study.sequences[1:])
         warnings.append(f"this model reads one sequence at a time: {left} had no part in the result")
-    opinion = _Opinion(scan.sequence.value, False, np.clip(probability, 0.0, 1.0))
-    return _Found((opinion,), np.zeros(scan.grid.shape, np.uint8), (scan.sequence,), {}, warnings, None, None)
+    nothing = np.zeros(scan.grid.shape, np.uint8)
+    return _Found(probability, nothing, (str(own),), (scan.sequence,), {}, {}, warnings, None, None)
 
 
 def _weak_inputs(network: Model, used: tuple[Sequence, ...]) -> list[str]:

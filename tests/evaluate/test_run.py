@@ -294,7 +294,7 @@ def runs(monkeypatch):
         made.append("+".join(files))
         summary = {
             "inputs": {name: {"sha256": models.sha256(file)} for name, file in files.items()},
-            "model": {key: network.summary[key] for key in ("name", "version", "sha256", *models.FITTED)}
+            "model": {key: network.summary[key] for key in (*models.WHICH, *models.FITTED)}
             | {"locator": models.about_locator(), "precision": precision(network)},
             "rule": {field: network.summary[field] for field in RULE},
             "versions": {"dawson": models.dawson_version()},
@@ -343,6 +343,18 @@ def test_results_in_another_precision_are_made_anew(model_cases, runs, tmp_path,
         monkeypatch.setenv("DAWSON_PRECISION", wanted)
         models.evaluate_model(units, tmp_path / "out")
         assert len(runs[0]) == made
+
+
+@pytest.mark.parametrize("field", ["sha256", "int8_sha256", "version"])
+def test_results_of_another_model_are_made_anew(model_cases, runs, tmp_path, field):
+    units, _ = models.units_of(model_cases, ["flair"])
+    models.evaluate_model(units, tmp_path / "out")
+    (one, _) = sorted((tmp_path / "out").rglob("flair/summary.json"))
+    summary = json.loads(one.read_text())
+    summary["model"][field] = "another"
+    one.write_text(json.dumps(summary))
+    models.evaluate_model(units, tmp_path / "out")
+    assert len(runs[0]) == 3
 
 
 def test_a_scan_that_the_pipeline_refuses_stops_nobody_else(model_cases, runs, tmp_path):

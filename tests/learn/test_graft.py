@@ -124,3 +124,22 @@ def test_another_look_turns_images_and_labels_alike() -> None:
         assert float(after.images[0][fluid].median()) < 0.5
         assert float(after.images[0][after.anatomy == Anatomy.WHITE_MATTER].median()) == pytest.approx(1.0, abs=0.05)
     assert 2 <= moved <= 18
+
+
+def test_thicker_slices_leave_in_doubt_where_a_lesion_would_be_drawn() -> None:
+    """A small lesion between thick slices fades, a large one keeps its middle; where sequences are thin all stays."""
+    before = visit((Sequence.FLAIR,))
+    lesion = torch.zeros_like(before.lesion)
+    n = lesion.shape[0]
+    lesion[n // 2 - 8 : n // 2 + 8, n // 2 - 8 : n // 2 + 8, n // 2 - 12 : n // 2 + 12] = 1
+    lesion[4:7, 4:7, n // 2] = 1  # a millimetre high
+    settings = Synthesis(rotation_degrees=0.0, scaling=1.0, stripped=0.0, thickest_mm=8.0)
+    doubts = 0
+    for seed in range(40):
+        after = rescan(replace(before, lesion=lesion), settings, np.random.default_rng(seed)).lesion
+        if not torch.equal(after, lesion):
+            doubts += 1
+            changed = after[after != lesion]
+            assert bool((changed == UNSURE).all())
+            assert after[n // 2, n // 2, n // 2] == 1
+    assert 3 <= doubts <= 20  # a fifth of windows have thicker slices

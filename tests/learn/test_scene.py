@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 import torch
 
-from dawson.learn.implant import no_lesions
+from dawson.learn.implant import Implant, no_lesions
 from dawson.learn.scene import Scene, paint
 from dawson.learn.tissues import INDEX, TISSUES
 from dawson.study import Sequence
@@ -37,3 +40,17 @@ def test_diffuse_white_matter_is_brighter_on_t2_than_on_flair_and_faint_on_t1() 
 
 def test_diffuse_white_matter_is_never_brighter_than_a_lesion() -> None:
     assert max(shares(Sequence.T2, 0.8)) <= 1.0 + 1e-6
+
+
+@pytest.mark.parametrize(("tissue", "shown"), [("cerebral white matter", 0.7), ("cerebral cortex", 0.5)])
+def test_on_t1_a_lesion_darkens_white_matter_and_brightens_no_cortex(tissue: str, shown: float) -> None:
+    means = np.zeros(len(TISSUES))
+    means[INDEX["cerebral white matter"]], means[INDEX["cerebral cortex"]], means[INDEX["lesion"]] = 1.0, 0.5, 0.7
+    ones = torch.ones((N, N, N))
+    scene = replace(
+        scene_of(0.0),
+        tissue=torch.full((N, N, N), INDEX[tissue], dtype=torch.long),
+        lesion=Implant(ones, ones, ones, 0 * ones),
+    )
+    image = paint(scene, means, Sequence.T1, np.random.default_rng(0))
+    assert torch.allclose(image, torch.full_like(image, shown), atol=1e-5)

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from dawson.learn.anatomy import Head, LesionMap
-from dawson.learn.scanner import slice_matrices
-from dawson.learn.synthesis import synthesize, vary
-from dawson.learn.tissues import INDEX, Anatomy, draw_contrast, draw_random_contrast
+from dawson.learn.scanner import Acquisition, slice_matrices
+from dawson.learn.synthesis import Sample, as_seen, synthesize, vary
+from dawson.learn.tissues import INDEX, Anatomy, draw_contrast, draw_random_contrast, tissue_of_value
 from dawson.recipe import Synthesis
 from dawson.study import Sequence
 
@@ -145,3 +146,39 @@ def test_random_contrasts_know_no_order_but_show_lesions() -> None:
 
 def fluid_dark(value: float) -> bool:
     return value < 0.6
+
+
+@pytest.mark.parametrize(("distance", "length"), [(4.0, 8), (5.0, 16), (6.5, 8), (8.0, 16)])
+def test_on_thick_slices_lesions_are_drawn_as_long_as_they_are(distance: float, length: int) -> None:
+    """A rater's border at 0.42 of the height: a little longer than the lesion, on average over where slices lie."""
+    n, found = 64, []
+    lesion = torch.zeros(n, n, n)
+    lesion[28:36, 28:36, 24 : 24 + length] = 1
+    for phase in np.linspace(0, 1, 12, endpoint=False):
+        acquire, back = slice_matrices(n, 0.9 * distance, distance, float(phase))
+        seen = as_seen(lesion, Acquisition((None, None, acquire), (None, None, back), 0.9 * distance), 0.42)
+        found.append(int(seen[32, 32].sum()))
+        assert not seen[20, 32].any()
+    assert length <= np.mean(found) <= 1.25 * length
+
+
+def test_without_slices_lesions_are_drawn_at_their_border() -> None:
+    lesion = torch.zeros(20, 20, 20)
+    lesion[8:12, 8:12, 8:12] = 1
+    seen = as_seen(lesion, Acquisition((None,) * 3, (None,) * 3, 1.0), 0.42)
+    assert torch.equal(seen, lesion.bool())
+
+
+def test_another_look_never_hides_the_sequence_that_lesions_are_drawn_on() -> None:
+    images = torch.ones(3, 4, 4, 4)
+    images[1:] *= 0.5
+    sample = Sample(images, torch.zeros(4, 4, 4, dtype=torch.uint8), torch.zeros(4, 4, 4, dtype=torch.uint8))
+    looks = [vary(sample, np.random.default_rng(seed), drop=1.0).images for seed in range(30)]
+    left = {tuple(bool(channel.any()) for channel in look) for look in looks}
+    assert left == {(True, False, True), (True, True, False)}
+
+
+@pytest.mark.parametrize("value", [25, 57, 77])
+def test_what_the_owner_of_a_label_map_had_is_no_lesion_of_the_patient(value: int) -> None:
+    """Nothing marks such places as lesion, so they must not look like one."""
+    assert tissue_of_value()[value] == INDEX["cerebral white matter"]

@@ -77,3 +77,12 @@ def test_in_coarse_voxels_thin_white_matter_still_holds_the_brain_together() -> 
     found = find_brain(brain | far, core, spacing=4.0)
     assert found[core].all()
     assert not found[far].any()
+
+
+def test_the_middle_of_wide_ventricles_is_brain(radius: np.ndarray) -> None:
+    """Fluid farther from white matter than cortex ever is, but enclosed by what is not; fluid outside stays out."""
+    inside, head = radius < 24, radius < 40
+    core = inside & (radius >= 14)
+    found = find_brain(head, core, spacing=1.0)
+    assert found[radius < 30].all()
+    assert not found[radius > 34].any()

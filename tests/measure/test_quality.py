@@ -75,6 +75,7 @@ def build(grid, *, sequences=(Sequence.FLAIR, Sequence.T1, Sequence.T2), width=1
     return Found(
         study=Study({s: scan_of(s, anatomy, grid) for s in sequences}),
         used=sequences,
+        partial={},
         alignment={},
         anatomy=anatomy,
         names=NAMES,
@@ -315,3 +316,9 @@ def test_the_worst_of_all():
     assert worst([]) == "pass"
     assert worst([Check("a", "pass", "."), Check("b", "warn", ".")]) == "warn"
     assert worst([Check("a", "fail", "."), Check("b", "warn", ".")]) == "fail"
+
+
+def test_a_sequence_that_shows_a_part_of_the_brain_is_told():
+    check = checked(replace(usual(), partial={Sequence.T1: 0.6}))["inputs"]
+    assert check.status == "warn"
+    assert "T1 shows only 60% of the brain" in check.words

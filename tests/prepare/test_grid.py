@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from dawson.errors import InputError
-from dawson.prepare.grid import bounding_box, canonical_grid, head_box, reorient, resample, working_grid
+from dawson.prepare.grid import bounding_box, bring_back, canonical_grid, head_box, reorient, resample, working_grid
 from dawson.study import Grid
 
 ORIENTATIONS = [
@@ -321,3 +321,74 @@ def test_head_box_of_an_even_image_is_everything() -> None:
     lo, hi = head_box(np.full(grid.shape, 7.0, dtype=np.float32), grid)
     assert lo.tolist() == [0, 0, 0]
     assert hi.tolist() == [12, 10, 8]
+
+
+def peaked(value: float, around: float) -> tuple[NDArray[np.float32], Grid]:
+    """A blob of 4 voxels a side, with one surer voxel in it."""
+    probability = np.zeros((16, 16, 16), np.float32)
+    probability[6:10, 6:10, 6:10] = around
+    probability[7, 8, 7] = value
+    return probability, Grid((16, 16, 16), np.eye(4))
+
+
+@pytest.mark.parametrize("offset", [0.0, 0.25, 0.5, (0.5, 0.5, 0.0), (0.4, 0.1, 0.3)])
+@pytest.mark.parametrize("voxel", [0.5, 1.0, (0.9, 0.9, 1.2)])
+def test_no_lattice_loses_a_peak_and_none_gains_lesion(offset: float, voxel: float) -> None:
+    probability, source = peaked(0.9, 0.45)
+    affine = np.eye(4)
+    affine[:3, :3] *= voxel
+    affine[:3, 3] = np.ones(3) * 3 + offset
+    target = Grid((18, 18, 18), affine)
+    brought = bring_back(probability, source, target, threshold=0.3, peak=0.7)
+    plain = resample(probability, source, target, interpolation="linear")
+    assert np.array_equal(brought >= 0.3, plain >= 0.3)
+    assert brought.max() == pytest.approx(0.9)
+    assert np.count_nonzero(brought != plain) <= 1
+
+
+def test_on_its_own_lattice_nothing_changes() -> None:
+    probability, grid = peaked(0.9, 0.45)
+    assert np.array_equal(bring_back(probability, grid, grid, threshold=0.3, peak=0.7), probability)
+
+
+def test_a_peak_between_two_slices_far_apart_is_in_neither() -> None:
+    probability, source = peaked(0.9, 0.45)
+    probability[6:10, 6:10, 2:13] = np.maximum(probability[6:10, 6:10, 2:13], 0.45)
+    affine = np.diag([1.0, 1.0, 6.0, 1.0])
+    affine[2, 3] = 4.0  # slices at 4 and 10: the peak, at 7, is 3 mm from both
+    brought = bring_back(probability, source, Grid((16, 16, 2), affine), threshold=0.3, peak=0.7)
+    assert np.count_nonzero(brought >= 0.3) == 32
+    assert brought.max() < 0.7
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_rounding_in_headers_decides_nothing(seed: int) -> None:
+    """Slices of 3 mm on a working lattice of 1 mm: every third plane is a slice, its neighbours just a voxel away."""
+    rng = np.random.default_rng(seed)
+    turn, _ = np.linalg.qr(rng.normal(size=(3, 3)))
+    affine = np.eye(4)
+    affine[:3, :3], affine[:3, 3] = turn * [1.0, 1.0, 3.0], rng.uniform(-90, 90, 3)
+    target = Grid((12, 12, 6), affine.astype(np.float32).astype(np.float64))
+    source = working_grid(target, spacing=1.0)
+    probability = np.full(source.shape, 0.45, np.float32)
+    probability[::2, ::3] = 0.9
+    brought = bring_back(probability, source, target, threshold=0.3, peak=0.7)
+    assert np.allclose(brought, resample(probability, source, target, interpolation="linear"), atol=1e-3)
+
+
+def test_without_a_rule_for_peaks_nothing_is_raised() -> None:
+    probability, source = peaked(0.9, 0.45)
+    affine = np.eye(4)
+    affine[:3, 3] = 0.5
+    target = Grid((15, 15, 15), affine)
+    brought = bring_back(probability, source, target, threshold=0.5, peak=0.0)
+    assert np.array_equal(brought, resample(probability, source, target, interpolation="linear"))
+
+
+def test_a_peak_that_borders_cut_off_makes_no_lesion() -> None:
+    """Alone among zeros, half a voxel off: what interpolation leaves is below the threshold and stays so."""
+    probability, source = peaked(0.9, 0.0)
+    affine = np.eye(4)
+    affine[:3, 3] = 0.5
+    brought = bring_back(probability, source, Grid((15, 15, 15), affine), threshold=0.3, peak=0.7)
+    assert brought.max() < 0.3

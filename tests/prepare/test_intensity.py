@@ -59,10 +59,25 @@ def test_a_standardised_scan_gets_its_background_back(scan: np.ndarray) -> None:
     assert np.allclose(back * scan.std(), scan, atol=1e-2)
 
 
-def test_a_brain_of_both_signs_on_zero_is_warned_of(scan: np.ndarray) -> None:
+def test_a_brain_of_both_signs_on_zero_starts_at_its_darkest(scan: np.ndarray) -> None:
+    """Fluid of 5, tissue of 100: standardised within the mask and back, all but the scale is as it was."""
     brain = np.abs(scan - 100) < 20
-    voxels = np.where(brain, scan - 100, 0).astype(np.float32)
+    across = np.indices(scan.shape)[0]
+    fluid = brain & (across < 8)
+    plain = np.where(fluid, 5, np.where(brain, scan * np.where(across < 20, 0.8, 1), 0)).astype(np.float32)
+    inside = plain[brain]
+    back, warning = from_zero(np.where(brain, (plain - inside.mean()) / inside.std(), 0).astype(np.float32))
+    assert warning is not None
+    assert "a guess" in warning
+    assert back.dtype == np.float32
+    assert not back[~brain].any() and not back[fluid].any()
+    tissue = brain & ~fluid
+    assert np.allclose(back[tissue] * inside.std(), plain[tissue] - 5, atol=1e-3)
+
+
+def test_both_signs_without_any_background_are_warned_of(scan: np.ndarray) -> None:
+    voxels = (scan + np.random.default_rng(2).normal(0, 1, scan.shape) - 100).astype(np.float32)
     same, warning = from_zero(voxels)
     assert warning is not None
-    assert "standardised" in warning
+    assert "before it was standardised" in warning
     assert np.array_equal(same, voxels)

@@ -27,6 +27,7 @@ from dawson.read.mask import read_mask
 from dawson.study import Sequence
 from dawson.write.summary import RULE, dawson_version
 
+WHICH = ("name", "version", "sha256", "int8_sha256")  # of a model, as results name it
 FITTED = ("calibration", "anatomy_weights")  # of a card, and so of results: they change without the weights
 
 ALL = "all"
@@ -191,7 +192,7 @@ def _is_current(folder: Path, files: Mapping[Sequence, Path], network: Model) ->
     try:
         summary = json.loads((folder / OWN_SUMMARY).read_text("utf-8"))
         made_from = {name: scan["sha256"] for name, scan in summary["inputs"].items()}
-        told_model = {field: summary["model"].get(field) for field in ("name", "version", "sha256")}
+        told_model = {field: summary["model"].get(field) for field in WHICH}
         locator = summary["model"].get("locator")
         fitted = {field: summary["model"].get(field) for field in FITTED}
         rule, version = summary["rule"], summary["versions"]["dawson"]

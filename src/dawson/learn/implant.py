@@ -43,7 +43,6 @@ class Implant:
 def _allowed(*, cortex: bool) -> Tensor:
     names = [
         "cerebral white matter",
-        "white-matter hypointensity",
         "cerebellar white matter",
         "brain-stem",
         "ventral diencephalon",

@@ -28,6 +28,7 @@ from dawson.learn.cases import Case
 from dawson.learn.check import CaseFacts
 from dawson.learn.loss import UNSURE
 from dawson.learn.split_table import Volume
+from dawson.learn.tissues import Anatomy
 from dawson.locate import about_locator, load_locator
 from dawson.network.engine import argmax_anatomy, load_engine, run_model
 from dawson.network.model import ONNX, Model, load_model
@@ -40,7 +41,7 @@ from dawson.recipe import Recipe
 from dawson.recipe import Volume as VolumeSettings
 from dawson.study import Grid, Sequence, Study
 
-VERSION = 6  # of the way in which scans are prepared and kept; another version is another hash
+VERSION = 7  # of the way in which scans are prepared and kept; another version is another hash
 STALE_S = 3600.0  # an unfinished folder that nobody has touched for so long was left by a process that died
 ARRAYS = ("images", "lesion", "anatomy")
 NOTES = "notes.json"
@@ -159,10 +160,19 @@ class _Finder:
             found = align(drawn_on, study.reference)
             matrix, notes = found.matrix, found.warnings
         lesion = _labels(drawn, unit.case.unsure, inputs.grid, matrix)
-        anatomy = argmax_anatomy(scores, self.model.anatomy_weights)
+        anatomy = anatomy_around(lesion, argmax_anatomy(scores, self.model.anatomy_weights))
         arrays: dict[str, NDArray[Any]] = {"images": inputs.images, "lesion": lesion, "anatomy": anatomy}
         slices = {s: _slices(study.scans[s].grid) for s in inputs.used}
         return _Fresh(arrays, inputs.used, (*inputs.warnings, *notes), slices)
+
+
+def anatomy_around(lesion: NDArray[np.uint8], found: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The anatomy (i, j, k) that a network is taught of a visit, from what another found there.
+
+    Lesions of white matter look like deep grey matter to it, and the next network would learn that they are. Few
+    lesions lie in deep grey matter: all count as white matter.
+    """
+    return np.where((lesion == 1) & (found == Anatomy.DEEP_GREY), np.uint8(Anatomy.WHITE_MATTER), found)
 
 
 def _prepared(unit: Unit, facts: CaseFacts, recipe: Recipe, cache: Path, finder: _Finder | None) -> Prepared:

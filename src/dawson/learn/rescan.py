@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from dawson.learn import scanner
-from dawson.learn.synthesis import Sample, draw_strip, turn
+from dawson.learn.loss import UNSURE
+from dawson.learn.synthesis import Sample, as_seen, draw_strip, turn
 from dawson.prepare.intensity import CEILING
 from dawson.recipe import Synthesis
 
@@ -28,24 +29,38 @@ def rescan(sample: Sample, settings: Synthesis, rng: np.random.Generator) -> Sam
     size = sample.lesion.shape[0]
     images = sample.images.clone()
     strip = draw_strip(sample.anatomy, rng) if rng.random() < settings.stripped else None
-    for channel in range(len(images)):
-        if not bool(images[channel].any()):
-            continue
+    lesion = sample.lesion
+    present = [channel for channel in range(len(images)) if bool(images[channel].any())]
+    for channel in present:
         image = images[channel]
         if rng.random() < BIASED:
             field = scanner.smooth_field(size, int(rng.integers(2, 5)), generator)
             image = image * torch.exp(abs(rng.normal(0, settings.bias)) * field)
         if rng.random() < THICKER:
             distance = float(rng.uniform(3.0, settings.thickest_mm))
-            acquire, back = scanner.slice_matrices(size, distance * rng.uniform(0.75, 1.0), distance, rng.random())
-            image = scanner.along_axes(scanner.along_axes(image, (None, None, acquire)), (None, None, back))
+            thickness = distance * rng.uniform(0.75, 1.0)
+            acquire, back = scanner.slice_matrices(size, thickness, distance, rng.random())
+            slices = scanner.Acquisition((None, None, acquire), (None, None, back), thickness)
+            image = scanner.along_axes(scanner.along_axes(image, slices.acquire), slices.interpolate)
+            if channel == present[0]:
+                lesion = _redrawn(lesion, slices, settings)
         if rng.random() < NOISIER:
             image = image + float(rng.uniform(*NOISE)) * torch.randn(image.shape, generator=generator)
         images[channel] = image.clamp(0, CEILING) if strip is None else image.clamp(0, CEILING) * strip
     if strip is None:
-        return Sample(images, sample.lesion, sample.anatomy)
+        return Sample(images, lesion, sample.anatomy)
     inside = strip > 0.5
-    return Sample(images, sample.lesion * inside, sample.anatomy * inside)
+    return Sample(images, lesion * inside, sample.anatomy * inside)
+
+
+def _redrawn(lesion: Tensor, slices: scanner.Acquisition, settings: Synthesis) -> Tensor:
+    """Labels of a window whose first sequence, on which lesions are drawn, was cut anew.
+
+    Where they would now be drawn elsewhere, or no longer, nobody is sure.
+    """
+    marked = lesion == 1
+    moved = as_seen(marked.float(), slices, settings.border) != marked
+    return lesion.masked_fill(moved, UNSURE)
 
 
 def _moved(sample: Sample, settings: Synthesis, rng: np.random.Generator) -> Sample:

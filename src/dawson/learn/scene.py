@@ -20,7 +20,7 @@ from dawson.study import Sequence
 
 _CORTEX = [INDEX[n] for n in ("cerebral cortex", "hippocampus", "amygdala")]
 _CSF = [INDEX[n] for n in ("lateral ventricle", "third ventricle", "fourth ventricle", "other CSF")]
-_WHITE = [INDEX[n] for n in ("cerebral white matter", "white-matter hypointensity")]
+_WHITE = [INDEX["cerebral white matter"]]
 _INSIDE = [
     *_WHITE,
     *(INDEX[n] for n in ("brain-stem", "ventral diencephalon", "thalamus", "putamen", "pallidum")),
@@ -89,9 +89,6 @@ def draw_scene(
     if rng.random() < 0.5:  # dirty-appearing white matter
         reach = rng.uniform(4, 12)
         glow += rng.uniform(0.03, 0.18) * torch.exp(-ventricle_distance / reach) * (0.5 + fine).clamp(0, 2)
-    if rng.random() < 0.5:
-        hypointensity = (tissue == INDEX["white-matter hypointensity"]).float()
-        glow += rng.uniform(0.0, 0.5) * hypointensity
     glow = glow * white
     inside = _is(tissue, _INSIDE).float()
     if rng.random() < 0.5:  # tracts and the grey around the aqueduct, a little brighter than what is around them
@@ -147,7 +144,9 @@ def paint(scene: Scene, means: NDArray[np.float64], sequence: Sequence, rng: np.
     image = image + _glow(scene, sequence, rng) * (full - white)
     lesion = scene.lesion.hole if t1 else scene.lesion.contrast
     strength = (lesion * (1 + 0.12 * scene.texture)).clamp(0, 1.3)
-    image = image + strength * (full - image)
+    # Where lesions are dark, as on T1, they leave what is darker than they as it is: cortex mostly.
+    beside = torch.clamp(image, max=full) if t1 and full < white else full
+    image = image + strength * (beside - image)
     turned = FLUID_ON_FLAIR if sequence is Sequence.FLAIR else FLUID_ELSEWHERE
     wet = torch.maximum(scene.spaces * (lesion <= 0), turned * scene.lesion.fluid)
     return (image + wet * (fluid - image)).clamp(min=0)

@@ -96,8 +96,6 @@ def draw_patient(head: Head, lesions: LesionMap | None, visits: int, rng: np.ran
     mni = draw_mni(head, rng)
     placed = place(head, SIDE, centre, settings, rng, generator)
     placed.tissue[_outside(placed.where, head.tissue.shape)] = INDEX["air"]
-    # What the label map's own owner had is no lesion of this patient, and would be seen beside the mask.
-    placed.tissue[placed.tissue == INDEX["white-matter hypointensity"]] = INDEX["cerebral white matter"]
     scene = draw_scene(placed.tissue, placed.ventricle_distance, placed.buried, no_lesions(SIDE), rng, generator)
     if lesions is None:
         return Patient(head, placed.tissue, scene, None, None)

@@ -77,7 +77,7 @@ def synthesize(
         names = list(settings.subsets)
         shares = np.array([settings.subsets[n] for n in names])
         chosen = names[int(rng.choice(len(names), p=shares / shares.sum()))]
-        sequences = tuple(Sequence(s) for s in chosen.split("+"))
+        sequences = tuple(s for s in Sequence if s in chosen.split("+"))
     healthy = rng.random() < settings.healthy
     mni = draw_mni(head, rng)
     if centre is None:
@@ -130,11 +130,14 @@ def synthesize(
 
 
 def vary(sample: Sample, rng: np.random.Generator, *, drop: float = 0.35) -> Sample:
-    """Another look at a patch: mirrored, with other gains and tone curves, at times (``drop``) a sequence fewer."""
+    """Another look at a patch: mirrored, with other gains and tone curves, at times (``drop``) a sequence fewer.
+
+    Never fewer by the first, on which the lesions were drawn.
+    """
     images = sample.images.flip(1)
     present = [c for c in range(3) if images[c].any()]
     if len(present) > 1 and rng.random() < drop:
-        images[present.pop(int(rng.integers(len(present))))] = 0
+        images[present.pop(int(rng.integers(1, len(present))))] = 0
     for channel in present:
         tone = float(np.exp(rng.normal(0, 0.12)))
         images[channel] = (images[channel] ** tone * float(np.exp(rng.normal(0, 0.08)))).clamp(0, CEILING)
@@ -146,13 +149,17 @@ def as_seen(fraction: Tensor, acquisition: scanner.Acquisition, border: float) -
 
     Borders are drawn at a share (``border``) of the lesion's own height: of a full voxel for all but the smallest, and
     of the faded peak for those that blur and thick slices have dimmed; what is dimmed to less than a
-    quarter nobody marks.
+    quarter nobody marks. Raters draw on slices: so do we, and what lies between two slices is lesion as far as the
+    outlines on both, interpolated, say so.
     """
-    seen = scanner.along_axes(scanner.along_axes(fraction, acquisition.acquire), acquisition.interpolate)
+    seen = scanner.along_axes(fraction, acquisition.acquire)
     peak = seen[None]
-    for kernel in ((5, 1, 1), (1, 5, 1), (1, 1, 5)):
-        peak = functional.max_pool3d(peak, kernel, 1, tuple(side // 2 for side in kernel))
-    return (seen >= border * peak[0]) & (peak[0] > 0.25)
+    for axis, between in enumerate(acquisition.interpolate):
+        kernel = [1, 1, 1]
+        kernel[axis] = 5 if between is None else 3  # voxels near by, or the slices on either side
+        peak = functional.max_pool3d(peak, kernel, 1, [side // 2 for side in kernel])
+    drawn = (seen >= border * peak[0]) & (peak[0] > 0.25)
+    return scanner.along_axes(drawn.float(), acquisition.interpolate) >= 0.5
 
 
 def draw_mni(head: Head, rng: np.random.Generator) -> NDArray[np.float64]:

@@ -55,7 +55,8 @@ _A = Anatomy
 
 TISSUES: tuple[Tissue, ...] = (
     Tissue("air", (0,), _A.OUTSIDE, 0.0, 1000, 50, 1.0),
-    Tissue("cerebral white matter", (2, 41), _A.WHITE_MATTER, 0.70, 660, 76),
+    # 25, 57, 77: lesions that the map's owner had. No truth marks them, so they are painted as what is around them.
+    Tissue("cerebral white matter", (2, 41, 25, 57, 77), _A.WHITE_MATTER, 0.70, 660, 76),
     Tissue("cerebral cortex", (3, 42), _A.CORTEX, 0.82, 1060, 95),
     Tissue("lateral ventricle", (4, 43, 5, 44, 72), _A.VENTRICLES, 1.0, 4200, 1600, 1.0),
     Tissue("third ventricle", (14,), _A.VENTRICLES, 1.0, 4200, 1600, 1.0),
@@ -74,7 +75,6 @@ TISSUES: tuple[Tissue, ...] = (
     Tissue("choroid plexus", (31, 63, 136, 137, 163, 164), _A.VENTRICLES, 0.90, 1250, 140),
     Tissue("vessel", (30, 62, 502), _A.OUTSIDE, 0.15, 1300, 60),
     Tissue("optic nerve", (85, 530), _A.OUTSIDE, 0.74, 800, 80),
-    Tissue("white-matter hypointensity", (25, 57, 77), _A.WHITE_MATTER, 0.72, 700, 80),
     Tissue("eye", (506,), _A.OUTSIDE, 0.98, 3800, 1400, 1.0),
     Tissue("lens", (508,), _A.OUTSIDE, 0.60, 1000, 40),
     Tissue("muscle", (507,), _A.OUTSIDE, 0.75, 900, 40),

@@ -18,8 +18,9 @@ def find_brain(candidates: Mask, core: Mask, *, spacing: float) -> Mask:
     ``core`` (i, j, k) marks what lies inside of cortex and fluid: white matter, deep grey matter, cerebellum and
     brain-stem. Its largest connected piece, thin bridges cut, is taken for the middle of the one brain; what hangs on
     it, however thin, belongs to it for as far as the white matter of gyri reaches. ``candidates`` (i, j, k) near to
-    that are the brain. Scalp or neck muscle that was taken for cortex has no such inside, or lies apart. Isotropic grid
-    of ``spacing`` mm; all false where no core survives.
+    that are the brain, and so are those that these enclose: the middle of wide ventricles. Scalp or neck muscle that
+    was taken for cortex has no such inside, or lies apart. Isotropic grid of ``spacing`` mm; all false where no core
+    survives.
     """
     bridge = round(BRIDGE_MM / spacing)  # none where voxels are as wide as what it is to cut
     image = sitk.GetImageFromArray(core.astype(np.uint8))
@@ -30,7 +31,8 @@ def find_brain(candidates: Mask, core: Mask, *, spacing: float) -> Mask:
         return np.zeros_like(candidates)
     pieces = sitk.ConnectedComponent(sitk.And(image, _within(middle, BLADE_MM / spacing)))
     inside = pieces == int(sitk.GetArrayViewFromImage(pieces).flat[somewhere])
-    found: Mask = candidates & sitk.GetArrayFromImage(_within(inside, REACH_MM / spacing)).astype(bool)
+    near = sitk.And(sitk.GetImageFromArray(candidates.astype(np.uint8)), _within(inside, REACH_MM / spacing))
+    found: Mask = candidates & sitk.GetArrayFromImage(sitk.BinaryFillhole(near)).astype(bool)
     return found
 
 

@@ -34,6 +34,7 @@ STATUS = ("pass", "warn", "fail")
 class Found:
     """What a network made of a visit, on the grid of the reference: what the checks look at.
 
+    ``partial`` are the shares of the brain that sequences show which do not show all of it;
     ``anatomy`` (i, j, k) are labels that ``names`` explains, ``parenchyma`` the names that are brain, ``lesions``
     (i, j, k) the lesions; ``frame`` and ``volumes`` are None where the model knows no anatomy, ``outline`` where it
     needed no locator.
@@ -41,6 +42,7 @@ class Found:
 
     study: Study
     used: tuple[Sequence, ...]
+    partial: Mapping[Sequence, float]
     alignment: Mapping[Sequence, Alignment]
     anatomy: Labels
     names: Mapping[int, str]
@@ -124,10 +126,16 @@ def _on(scan: Scan, labels: Labels, reference: Scan, alignment: Alignment | None
 def _check_inputs(found: Found) -> Check:
     given, used = found.study.sequences, found.used
     left = [s.upper() for s in given if s not in used]
-    figures = {"given": "+".join(given), "used": "+".join(used)}
+    figures: dict[str, float | str | None] = {"given": "+".join(given), "used": "+".join(used)}
+    figures |= {f"{sequence.value}_share": round(share, 3) for sequence, share in found.partial.items()}
+    words = []
     if left:
-        words = f"{' and '.join(left)} had no part in the result: the warnings of this result say why."
-        return Check("inputs", "warn", words, figures)
+        words.append(f"{' and '.join(left)} had no part in the result: the warnings of this result say why.")
+    if found.partial:
+        told = " and ".join(f"{s.upper()} shows only {share:.0%} of the brain" for s, share in found.partial.items())
+        words.append(f"{told}: elsewhere lesions were sought without it.")
+    if words:
+        return Check("inputs", "warn", " ".join(words), figures)
     names = " and ".join(s.upper() for s in used)
     return Check("inputs", "pass", f"All that was given was used: {names}.", figures)
 

@@ -72,6 +72,7 @@ class Model:
             "name": self.card["name"],
             "version": self.card["version"],
             "sha256": self.card["sha256"][ONNX],
+            "int8_sha256": self.card["sha256"].get(INT8),  # the file that was run, where precision says int8
             "threshold": self.threshold,
             "peak": self.peak,
             "minimum_lesion_mm3": self.minimum_mm3,

@@ -140,6 +140,31 @@ def resample(
     return values if interpolation == "linear" else values.astype(voxels.dtype, copy=False)
 
 
+def bring_back(
+    probability: NDArray[np.float32], source: Grid, target: Grid, *, threshold: float, peak: float
+) -> NDArray[np.float32]:
+    """Probabilities (i, j, k on ``source``) on ``target``: interpolated, no peak lost that lies between its voxels.
+
+    A lesion is told by its highest probability, and that of a small one is the matter of a voxel or two: interpolation
+    between it and its neighbours would drop the lesion on one lattice that it keeps on another. So the ``target``'s
+    voxel nearest to one that reaches ``peak`` gets its probability, where it is less than a voxel of ``source`` away
+    and reaches ``threshold`` by itself: which voxels are lesion does not change. On the same lattice nothing does, nor
+    where ``peak`` is no more than ``threshold`` and so no rule. Elsewhere the map holds for this rule, not for others.
+    """
+    brought: NDArray[np.float32] = np.clip(resample(probability, source, target, interpolation="linear"), 0.0, 1.0)
+    if peak <= threshold:
+        return brought
+    peaks = np.argwhere(probability >= np.float64(peak))
+    nearest = np.rint(target.to_index(source.to_world(peaks.astype(np.float64)))).astype(np.int64)
+    inside = ((nearest >= 0) & (nearest < target.shape)).all(axis=1)
+    away = np.abs(source.to_index(target.to_world(nearest.astype(np.float64))) - peaks).max(axis=1)
+    near = away < 1 - 1e-3  # headers are float32, and slices often lie just one voxel away
+    peaks, nearest = peaks[inside & near], nearest[inside & near]
+    lesion = brought[tuple(nearest.T)] >= np.float64(threshold)
+    np.maximum.at(brought, tuple(nearest[lesion].T), probability[tuple(peaks[lesion].T)])
+    return brought
+
+
 def head_box(voxels: NDArray[Any], grid: Grid) -> Box:
     """Voxel bounding box of the head, or of a skull-stripped brain, with some 4 mm to spare.
 

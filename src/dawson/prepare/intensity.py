@@ -9,6 +9,8 @@ from dawson.study import Mask, Volume
 CEILING = 4.0  # relative to the brain's median; brighter is fat or an artefact, and how much is no matter
 
 
+BACKGROUND = 0.05  # least share of the voxels that have the background's one value
+DARKEST = 0.1  # percentile of a brain that counts as black where a standardised scan does not tell
 NEGATIVE_SHARE = 0.2  # of the voxels that are not zero; more below zero is no magnitude image
 
 
@@ -16,8 +18,9 @@ def from_zero(voxels: Volume) -> tuple[Volume, str | None]:
     """Make the background zero, as it is on magnitude images; say so where the scan was rescaled.
 
     Scans standardised to mean zero have negative voxels by the million. Where one value, the smallest,
-    fills the background, that value is subtracted. A background of zero amid a brain of both signs cannot
-    be undone: it stays as it is, with a warning.
+    fills the background, that value is subtracted. Where the background is zero amid a brain of both signs, as tools
+    leave it that standardise within a mask, the brain's darkest voxels, fluid mostly, are taken for black: what zero
+    was there, nobody can tell. What is largely below zero without any background stays as it is, with a warning.
     """
     lowest = float(voxels.min())
     if lowest >= 0:
@@ -25,8 +28,13 @@ def from_zero(voxels: Volume) -> tuple[Volume, str | None]:
     negative = np.count_nonzero(voxels < 0)
     if negative < NEGATIVE_SHARE * np.count_nonzero(voxels):
         return voxels, None  # ringing of an interpolation, say
-    if np.count_nonzero(voxels == lowest) > 0.05 * voxels.size:
+    if np.count_nonzero(voxels == lowest) > BACKGROUND * voxels.size:
         return voxels - np.float32(lowest), "was standardised; its background was set back to zero"
+    background = voxels == 0
+    if np.count_nonzero(background) > BACKGROUND * voxels.size:
+        black = np.float32(np.percentile(voxels[~background], DARKEST))
+        lifted: Volume = np.where(background, np.float32(0), np.maximum(voxels - black, 0))
+        return lifted, "was standardised within a mask; its darkest voxels were taken for black, which is a guess"
     return voxels, "is largely below zero: give the scan as it was before it was standardised"
 
 

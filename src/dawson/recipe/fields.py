@@ -150,6 +150,9 @@ class Synthesis:
             "t1+t2": 0.04,
         }
     )
+    """Shares by what is shown of a patient. Synthetic patches are painted with these; when they are seen once more a
+    third of those with several sequences lose one, never the first. Windows of a real visit draw among what the visit
+    has, so where many have a FLAIR alone, that is shown more often than its share says."""
     healthy: float = 0.3
     lesion_centred: float = 0.6
     outside_centred: float = 0.1
