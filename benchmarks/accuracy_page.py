@@ -12,12 +12,14 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import statistics
 from pathlib import Path
 from typing import Any
 
 from dawson.network.model import load_model
 
 DOCS = Path("docs")
+FEWEST = 3  # patients, below which there is no interval
 CHARTS = ("dice", "recall_by_size", "recall_by_region", "bland_altman", "precision_recall", "froc", "calibration")
 COHORT = {
     "dice": "Dice",
@@ -59,11 +61,12 @@ def figure(value: float | None, digits: int = 3) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
 
 
-def interval(column: dict[str, Any] | None, digits: int, cases: int) -> str:
+def interval(column: dict[str, Any] | None, digits: int, cases: int, patients: int) -> str:
     if column is None or column["mean"] is None:
         return "–"
     low, high = column.get("low"), column.get("high")
-    spread = "" if low is None or high is None else f" ({low:.{digits}f}–{high:.{digits}f})"
+    untold = low is None or high is None or patients < FEWEST
+    spread = "" if untold else f" ({low:.{digits}f}–{high:.{digits}f})"
     few = f", n={column['n']}" if column["n"] < cases else ""
     return f"{column['mean']:.{digits}f}{spread}{few}"
 
@@ -71,14 +74,32 @@ def interval(column: dict[str, Any] | None, digits: int, cases: int) -> str:
 def cohort_table(summary: dict[str, Any]) -> str:
     names = [name for name, method in summary["predictions"].items() if method["cases"]]
     lines = ["| | " + " | ".join(names) + " |", "|---|" + "---|" * len(names)]
-    lines.append("| cases | " + " | ".join(str(summary["predictions"][n]["cases"]) for n in names) + " |")
+    methods = [summary["predictions"][n] for n in names]
+    patients = {n: {r["patient"] for r in summary["rows"] if r["prediction"] == n} for n in names}
+    lines.append("| cases | " + " | ".join(str(method["cases"]) for method in methods) + " |")
+    lines.append("| patients | " + " | ".join(str(len(patients[n])) for n in names) + " |")
     for column, title in COHORT.items():
         digits = 1 if column.endswith(("_mm", "percent")) else 3
         cells = [
-            interval(summary["predictions"][n].get(column), digits, summary["predictions"][n]["cases"]) for n in names
+            interval(m.get(column), digits, m["cases"], len(patients[n])) for n, m in zip(names, methods, strict=True)
         ]
         lines.append(f"| {title} | " + " | ".join(cells) + " |")
+    for column, title in (("dice", "Dice"), ("lesion_f1_any", "lesion F1, any overlap")):
+        cells = [figure(statistics.fmean(by_patient(summary, n, column))) for n in names]
+        lines.append(f"| {title}, each patient once | " + " | ".join(cells) + " |")
+    loads = {n: [by_patient(summary, n, f"volume_{w}_ml") for w in ("truth", "predicted")] for n in names}
+    cells = [figure(statistics.correlation(*loads[n])) if len(patients[n]) >= FEWEST else "–" for n in names]
+    lines.append("| load's correlation with the truth, each patient once | " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def by_patient(summary: dict[str, Any], prediction: str, column: str) -> list[float]:
+    """The mean of each patient's visits, in the order of patients."""
+    found: dict[str, list[float]] = {}
+    for row in summary["rows"]:
+        if row["prediction"] == prediction and row["values"][column] is not None:
+            found.setdefault(row["patient"], []).append(row["values"][column])
+    return [statistics.fmean(found[patient]) for patient in sorted(found)]
 
 
 def case_table(summary: dict[str, Any]) -> str:
@@ -120,8 +141,9 @@ Threshold {model["threshold"]}, least peak {model["peak"]} and calibration were 
 [training log](training-log.md)): expect a little less elsewhere. Measured by `benchmarks/left_out.py` with
 `dawson evaluate`'s own functions; where a sequence is missing, a case is left out of that column.
 
-{summary["rules"]} Means over cases; in brackets the 95 % bootstrap interval by patient, of whom there are
-{summary["patients"]}.
+{summary["rules"]} Means over cases; in brackets the 95 % bootstrap interval by patient, where there are
+{FEWEST} or more. Three of the cases are visits of one patient with a high load: each patient counted once, means are
+lower.
 
 {cohort_table(summary)}
 

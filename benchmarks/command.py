@@ -55,7 +55,7 @@ def main() -> None:
         code = os.waitstatus_to_exitcode(status)
         summary = json.loads((out / "summary.json").read_text("utf-8")) if code == 0 else {}
         print(
-            f"{name:<22}{'+'.join(files):<14}{code:>5}{seconds:>7.1f}{usage.ru_maxrss / 1e6:>6.2f}"
+            f"{name:<22}{'+'.join(files):<14}{code:>5}{seconds:>7.1f}{usage.ru_maxrss * 1024 / 1e9:>6.2f}"
             f"{summary.get('lesion_count', '-'):>9}{summary.get('lesion_load_ml', float('nan')):>8.2f}",
             flush=True,
         )

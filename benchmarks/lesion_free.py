@@ -15,6 +15,7 @@ the truth, for one sequence and for the best of three with slices of their own: 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import statistics
 from dataclasses import replace
 from pathlib import Path
@@ -64,8 +65,11 @@ def main() -> None:
     counts: dict[str, list[int]] = {name: [] for name in options.inputs.split(",")}
     dice: dict[str, list[float]] = {}
     tables: dict[str, NDArray[Any]] = {}
+    drawn = hashlib.sha256()
     for number in range(options.heads):
         study, truth = draw(heads[number % len(heads)], settings, np.random.default_rng([SEED, number]))
+        for scan in study:
+            drawn.update(scan.voxels.tobytes())
         for name, own in counts.items():
             found = segment(given(study, name), model=options.model)
             own.append(len(found.table))
@@ -74,6 +78,7 @@ def main() -> None:
             for label, classes in CLASSES.items():
                 dice.setdefault(f"{name}: {label}", []).append(dice_of(table, classes))
         print(f"head {number + 1}: " + ", ".join(f"{name} {own[-1]} false" for name, own in counts.items()), flush=True)
+    print(f"heads {drawn.hexdigest()[:12]} (other digits, other heads: figures do not compare)")
     for name, own in counts.items():
         print(f"{name}: false lesions a brain, median {statistics.median(own):g}, worst {max(own)} ({len(own)} heads)")
     for name, values in dice.items():

@@ -16,7 +16,9 @@ import json
 import shutil
 from pathlib import Path
 
-from dawson.network.model import INT8, ONNX, SAFETENSORS, load_model, sha256, write_card
+from dawson.evaluate.models import FITTED
+from dawson.network.model import INT8, ONNX, SAFETENSORS, Model, load_model, sha256, write_card
+from dawson.write.summary import RULE, code_hash
 
 LJUBLJANA = "3D MR image database of MS patients, Ljubljana (Lesjak et al., Neuroinformatics 2017)"
 DATA = [
@@ -47,6 +49,7 @@ VALIDATION = (
     "Ljubljana 26, and Tabriz 104252 and 105074, by the mean without the stage that learned from them"
 )
 
+LEARNED_FROM = ("ljubljana-26", "tabriz-104252", "tabriz-105074")  # in the last stage; another model answers for them
 LOADS_ML = (0.0, 53.0)  # of the lesion masks, 0.3 to 52.2; lesion-free heads were drawn too
 CASES = 7
 KEPT = (
@@ -78,6 +81,7 @@ def main() -> None:
     measured = summary["model"] or {}
     if (measured.get("sha256"), measured.get("int8_sha256")) != (sha256(model.onnx), sha256(model.int8)):
         raise SystemExit("these figures were measured with another model, or of masks")
+    _check_who_answered(options.summary.parent / "predictions", model)
     if summary["failed"] or summary["cases"] != CASES or summary["settings"]["rule"] != "any":
         raise SystemExit(f"a card needs all {CASES} cases, none failed, under the rule 'any'")
     means = {
@@ -115,6 +119,24 @@ def main() -> None:
             shutil.copy(model.folder / name, folder / name)
     write_card(folder, card)
     print(f"{folder}: {json.dumps(means)}")
+
+
+def _check_who_answered(predictions: Path, model: Model) -> None:
+    """That patients learned from were left out, and that all was measured by the rule and with the code that ship."""
+    for file in sorted(predictions.glob("*/*/summary.json")):
+        told = json.loads(file.read_text("utf-8"))
+        own, rule = told["model"], told["rule"]
+        case = f"{file.parent.parent.name} from {file.parent.name}"
+        learned = file.parent.parent.name in LEARNED_FROM
+        if learned == (own["sha256"] == model.summary["sha256"]):
+            raise SystemExit(f"{case}: " + ("has been learned from" if learned else "another model has answered"))
+        if own["precision"] != "int8":
+            raise SystemExit(f"{case}: was computed in {own['precision']}, and integers are to ship")
+        wanted = json.loads(json.dumps(model.summary))
+        if any(own[field] != wanted[field] for field in FITTED) or any(rule[field] != wanted[field] for field in RULE):
+            raise SystemExit(f"{case}: was measured by another rule, calibration or weights of the anatomy")
+        if told["versions"]["code"] != code_hash():
+            raise SystemExit(f"{case}: was measured with other code than this copy of dawson has")
 
 
 if __name__ == "__main__":

@@ -65,6 +65,7 @@ def locate(locator: Locator, images: Volume, grid: Grid) -> Mask:
     room = [max(prepare.window - side, 0) for side in coarse.shape[1:]]
     amid = np.pad(coarse, [(0, 0), *((free // 2, free - free // 2) for free in room)])
     _, _, found = see(locator.model, locator.infer, amid, spacing, overlap=prepare.overlap, generous=True)
+    found &= amid.any(axis=0)  # where nothing is shown no brain is found
     found = found[tuple(np.s_[free // 2 : free // 2 + n] for free, n in zip(room, coarse.shape[1:], strict=True))]
     for axis in range(3):
         found = found.repeat(step, axis)

@@ -114,6 +114,7 @@ def segment(study: Study, *, model: Path | str | None = None, progress: Progress
 
     clock.begin("measure")
     grid, names, anatomy, card = reference.grid, network.anatomy_names, found.anatomy, network.card
+    given = "+".join(found.used)
     rule = {"threshold": network.threshold, "peak": network.peak, "minimum_mm3": network.minimum_mm3}
     lesions, numbered, table = find_lesions(probability, grid, **rule)
     known = knows_anatomy(names)
@@ -136,8 +137,8 @@ def segment(study: Study, *, model: Path | str | None = None, progress: Progress
         warnings=tuple(warnings),
         display=show(study, found.used, {s: a.matrix for s, a in found.alignment.items()}, anatomy > 0),
         volumes=volumes,
-        interval=measure_interval(probability, grid, **rule, card=card),
-        confidence=card.get("confidence") or {},
+        interval=measure_interval(probability, grid, **rule, card=card, given=given),
+        confidence=(card.get("confidence") or {}).get(given, {}),
     )
     clock.begin("check")
     seen = Found(

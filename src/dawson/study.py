@@ -170,7 +170,7 @@ class Volumes:
 class LoadInterval:
     """The lesion load in ml at two further thresholds: ``low_ml`` at the higher, ``high_ml`` at the lower.
 
-    ``coverage`` is what was measured of it, as ``{"inside": 5, "cases": 7}``.
+    ``coverage`` is what was measured of it from these sequences, as ``{"inside": 5, "cases": 7}``, or None.
     """
 
     low_ml: float
@@ -204,8 +204,8 @@ class Segmentation:
     that ``anatomy_names`` explains. ``seconds`` are wall-clock times by step, ``model`` the card of the
     network that was used, ``alignment`` what was done to bring each further scan to the reference.
     ``display`` holds the scans for pictures, uint8 on the reference's grid, the reference first. ``volumes`` is
-    None where the model knows no anatomy. ``confidence`` is what was measured of each confidence class, as
-    ``{"high": {"true_share": 0.87, "lesions": 55}}``, empty where nothing was.
+    None where the model knows no anatomy. ``confidence`` is what was measured of each confidence class
+    from the sequences used, as ``{"high": {"true_share": 0.87, "lesions": 55}}``, empty where nothing was.
     """
 
     study: Study

@@ -297,7 +297,7 @@ def runs(monkeypatch):
             "model": {key: network.summary[key] for key in (*models.WHICH, *models.FITTED)}
             | {"locator": models.about_locator(), "precision": precision(network)},
             "rule": {field: network.summary[field] for field in RULE},
-            "versions": {"dawson": models.dawson_version()},
+            "versions": {"code": models.code_hash()},
         }
         (folder / "summary.json").write_text(json.dumps(summary))
 
@@ -355,6 +355,14 @@ def test_results_of_another_model_are_made_anew(model_cases, runs, tmp_path, fie
     one.write_text(json.dumps(summary))
     models.evaluate_model(units, tmp_path / "out")
     assert len(runs[0]) == 3
+
+
+def test_results_of_other_code_are_made_anew(model_cases, runs, tmp_path, monkeypatch):
+    units, _ = models.units_of(model_cases, ["flair"])
+    models.evaluate_model(units, tmp_path / "out")
+    monkeypatch.setattr(models, "code_hash", lambda: "another")
+    models.evaluate_model(units, tmp_path / "out")
+    assert len(runs[0]) == 4
 
 
 def test_a_scan_that_the_pipeline_refuses_stops_nobody_else(model_cases, runs, tmp_path):

@@ -82,8 +82,11 @@ def test_the_thresholds_are_a_third_and_three_times_the_odds():
 def test_a_card_may_name_thresholds_and_their_coverage():
     probability = np.zeros((6, 6, 6), np.float32)
     probability[1, 1, :4], probability[4, 4, :5], probability[1, 4, :3] = 0.9, 0.3, 0.2
-    told = {"load_interval": {"low": 0.25, "high": 0.6, "coverage": {"inside": 5, "cases": 7}}}
-    interval = measure_interval(probability, grid_of(probability.shape), **RULE, card=told)
+    told = {"load_interval": {"low": 0.25, "high": 0.6, "coverage": {"flair": {"inside": 5, "cases": 7}}}}
+    interval = measure_interval(probability, grid_of(probability.shape), **RULE, card=told, given="flair")
+    other = measure_interval(probability, grid_of(probability.shape), **RULE, card=told, given="t1")
+    assert other.coverage is None  # what was measured from a FLAIR says nothing of a T1
+    assert (other.low_ml, other.high_ml) == (interval.low_ml, interval.high_ml)
     assert (interval.low_ml, interval.high_ml) == pytest.approx((0.004, 0.009))
     assert interval.coverage == {"inside": 5, "cases": 7}
 

@@ -56,7 +56,7 @@ def test_the_lesions_are_those_of_the_table(told, result_folder):
 
 
 def test_the_confidence_says_what_was_measured(told):
-    assert "91 % of such lesions were true (of 120 on labelled scans)" in told.lesions_note
+    assert "91 % of such lesions were true (of 120 on labelled scans with these sequences)" in told.lesions_note
     assert "low: 2 lesions here, not measured yet" in told.lesions_note
 
 

@@ -25,7 +25,7 @@ from dawson.locate import about_locator
 from dawson.network.model import Model, load_model, sha256
 from dawson.read.mask import read_mask
 from dawson.study import Sequence
-from dawson.write.summary import RULE, dawson_version
+from dawson.write.summary import RULE, code_hash
 
 WHICH = ("name", "version", "sha256", "int8_sha256")  # of a model, as results name it
 FITTED = ("calibration", "anatomy_weights")  # of a card, and so of results: they change without the weights
@@ -195,7 +195,7 @@ def _is_current(folder: Path, files: Mapping[Sequence, Path], network: Model) ->
         told_model = {field: summary["model"].get(field) for field in WHICH}
         locator = summary["model"].get("locator")
         fitted = {field: summary["model"].get(field) for field in FITTED}
-        rule, version = summary["rule"], summary["versions"]["dawson"]
+        rule, code = summary["rule"], summary["versions"]["code"]
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
     from dawson.network.engine import precision  # noqa: PLC0415 (imports OpenVINO, which not every evaluation needs)
@@ -204,7 +204,7 @@ def _is_current(folder: Path, files: Mapping[Sequence, Path], network: Model) ->
         return False
     wanted: dict[str, Any] = {field: network.summary[field] for field in told_model}
     same_rule = all(rule.get(field) == network.summary[field] for field in RULE)
-    if not (told_model == wanted and same_rule and version == dawson_version()):
+    if not (told_model == wanted and same_rule and code == code_hash()):
         return False
     if fitted != json.loads(json.dumps({field: network.summary[field] for field in FITTED})):
         return False

@@ -26,7 +26,14 @@ def method(interval: LoadInterval, threshold: float | None) -> str:
 
 
 def measure_interval(
-    probability: Volume, grid: Grid, *, threshold: float, minimum_mm3: float, peak: float, card: Mapping[str, Any]
+    probability: Volume,
+    grid: Grid,
+    *,
+    threshold: float,
+    minimum_mm3: float,
+    peak: float,
+    card: Mapping[str, Any],
+    given: str = "",
 ) -> LoadInterval:
     """The lesion load at a higher and at a lower threshold, minimum size as ever: it always holds the load itself.
 
@@ -38,8 +45,9 @@ def measure_interval(
         threshold: the model's.
         minimum_mm3: likewise.
         peak: likewise.
-        card: the model's card; ``load_interval`` in it may name thresholds ``low`` and ``high`` and a measured
-            ``coverage``.
+        card: the model's card; ``load_interval`` in it may name thresholds ``low`` and ``high`` and, by subset of
+            sequences, a measured ``coverage``.
+        given: the sequences that the probabilities are from, ``flair+t1``.
     """
     odds = threshold / (1.0 - threshold) if threshold < 1 else float("inf")
     told = card.get("load_interval") or {}
@@ -48,7 +56,7 @@ def measure_interval(
     low, high = (
         lesion_load(probability, grid, threshold=t, minimum_mm3=minimum_mm3, peak=peak) for t in (higher, lower)
     )
-    return LoadInterval(low, high, lower, higher, told.get("coverage"))
+    return LoadInterval(low, high, lower, higher, (told.get("coverage") or {}).get(given))
 
 
 def _probability(odds: float) -> float:

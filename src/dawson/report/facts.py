@@ -159,7 +159,8 @@ def _figures(result: Result) -> Iterable[Figure]:
     if interval is not None:
         note = f"between {ml(interval['low_ml'])} and {ml(interval['high_ml'])}"
         if coverage := interval["coverage"]:
-            note += f"; such an interval held the truth in {coverage['inside']} of {count(coverage['cases'], 'case')}"
+            scans = count(coverage["cases"], "labelled scan")
+            note += f"; such an interval held the truth in {coverage['inside']} of {scans} with these sequences"
     yield Figure("Lesion load", ml(summary["lesion_load_ml"]), note)
     yield _largest(result)
     volumes = summary["volumes"]
@@ -245,7 +246,11 @@ def _lesions_note(summary: Mapping[str, Any]) -> str:
             "not measured yet"
             if share is None
             else f"{share * 100:.0f} % of such lesions were true"
-            + (f" (of {group['measured_on']:.0f} on labelled scans)" if group["measured_on"] is not None else "")
+            + (
+                f" (of {group['measured_on']:.0f} on labelled scans with these sequences)"
+                if group["measured_on"] is not None
+                else ""
+            )
         )
         told.append(f"{name}: {count(group['count'], 'lesion')} here, {measured}")
     return f"Confidence. {'; '.join(told)}."

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import platform
 from collections.abc import Mapping
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,8 @@ SCHEMA = 1
 """Raised when a field changes its meaning; fields that are added do not raise it."""
 
 LIBRARIES = ("numpy", "nibabel", "SimpleITK", "openvino", "pillow")
+
+ASIDE = ("learn", "evaluate", "report")  # parts of dawson that no result hangs on
 
 RULE = ("threshold", "peak", "minimum_lesion_mm3")
 """What the model says of how its map becomes lesions; the connectivity is dawson's own."""
@@ -73,8 +77,11 @@ def to_json(summary: Mapping[str, Any], *, ascii_only: bool = False) -> str:
 
 
 def versions() -> dict[str, str]:
-    """Versions of dawson, Python and the libraries that take part; one that is not installed is left out."""
-    found = {"dawson": dawson_version(), "python": platform.python_version()}
+    """Versions of dawson, Python and the libraries that take part; one that is not installed is left out.
+
+    ``code`` tells results of one version apart that were made while dawson was being changed.
+    """
+    found = {"dawson": dawson_version(), "code": code_hash(), "python": platform.python_version()}
     for name in LIBRARIES:
         try:
             found[name] = metadata.version(name)
@@ -88,6 +95,18 @@ def dawson_version() -> str:
     from dawson import __version__  # noqa: PLC0415 (looked up when asked for, as dawson itself does)
 
     return __version__
+
+
+@cache
+def code_hash() -> str:
+    """The first 12 digits of a SHA-256 of all sources that results hang on: not training, evaluation and reports."""
+    root = Path(__file__).parents[1]
+    files = {file.relative_to(root): file for file in root.rglob("*.py")}
+    digest = hashlib.sha256()
+    for name in sorted(files):
+        if name.parts[0] not in ASIDE:
+            digest.update(name.as_posix().encode() + files[name].read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def _input(scan: Scan) -> dict[str, Any]:
