@@ -237,8 +237,8 @@ def test_a_second_opinion_is_mirrored_and_of_the_flair_alone_where_there_is_one(
     assert opinion is not None
     assert str(opinion) == "flair, mirrored"
     assert all(not (part[1:] != 0).any() for part in shown)
-    assert np.allclose(opinion.scores[0][: n // 2], images[0, : n // 2], atol=1e-5)
-    assert np.allclose(opinion.scores[0][n // 2 :], 1.1 * images[0, n // 2 :], atol=1e-5)
+    assert np.allclose(opinion.probability[: n // 2], images[0, : n // 2], atol=1e-5)
+    assert np.allclose(opinion.probability[n // 2 :], 1.1 * images[0, n // 2 :], atol=1e-5)
     assert _second_opinion(network, brightest_right, replace(inputs, scales={dawson.Sequence.FLAIR: 1.0})) is None
     shown.clear()
     without = replace(inputs, scales={dawson.Sequence.T1: 1.0, dawson.Sequence.T2: 1.0})
@@ -260,8 +260,8 @@ def test_a_second_opinion_is_asked_where_the_brain_is() -> None:
     inputs = Inputs(np.ones((3, *side), np.float32), dawson.Grid(side, np.eye(4)), brain, {}, (), scales, scales, box)
     opinion = _second_opinion(load_model(), lambda images: np.repeat(images[:1], 9, axis=0), inputs)
     assert opinion is not None
-    assert (opinion.scores[0][:40] > 0).all()
-    assert not opinion.scores[0][96:].any()
+    assert (opinion.probability[:40] > 0).all()
+    assert not opinion.probability[96:].any()
 
 
 def test_opinions_are_calibrated_each_by_what_it_was_shown(files: dict[str, Path], tmp_path: Path) -> None:
@@ -322,8 +322,8 @@ def test_where_one_opinion_was_shown_nothing_the_other_holds() -> None:
     inputs = Inputs(
         images, dawson.Grid((n, n, n), np.eye(4)), np.ones((n, n, n), bool), {}, (), shown, shown, (slice(0, n),) * 3
     )
-    both = _Opinion(tuple(shown), False, np.full((9, n, n, n), 0.9, np.float32))
-    flair = _Opinion((dawson.Sequence.FLAIR,), True, np.full((9, n, n, n), 0.1, np.float32))
+    both = _Opinion(tuple(shown), False, np.full((n, n, n), 0.9, np.float32))
+    flair = _Opinion((dawson.Sequence.FLAIR,), True, np.full((n, n, n), 0.1, np.float32))
     network = replace(network, calibration={})
     found = _agreed((both, flair), network, inputs)
     assert np.allclose(found[8:, :, 8:], 0.5)

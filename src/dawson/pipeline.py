@@ -51,14 +51,11 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True, eq=False)
 class _Opinion:
-    """What the network says of a visit: its scores (1 + classes, i, j, k), and the sequences that it was shown.
-
-    Scores are the probability of lesion, then those of the anatomy's classes.
-    """
+    """The network's own lesion probabilities (i, j, k), and the sequences that it was shown."""
 
     shown: tuple[Sequence, ...]
     mirrored: bool
-    scores: Volume
+    probability: Volume
 
     @property
     def inputs(self) -> str:
@@ -171,7 +168,7 @@ def _in_windows(study: Study, network: Model, infer: Infer, begin: Progress) -> 
         seen = _better(seen, other)
     if isinstance(seen, InputError):
         raise seen
-    first = _Opinion(seen.inputs.used, False, seen.scores)
+    first = _Opinion(seen.inputs.used, False, seen.scores[0])
     second = _second_opinion(network, infer, seen.inputs)
     opinions = (first,) if second is None else (first, second)
     begin("bring back")
@@ -243,7 +240,7 @@ def _second_opinion(network: Model, infer: Infer, inputs: Inputs) -> _Opinion | 
         return None
     images = inputs.images * np.array([s in shown for s in Sequence], np.float32)[:, None, None, None]
     scores = run_model(network, infer, images[:, ::-1], wanted=inputs.parenchyma[::-1])
-    return _Opinion(shown, True, scores[:, ::-1])
+    return _Opinion(shown, True, scores[0, ::-1])
 
 
 def _agreed(opinions: tuple[_Opinion, ...], network: Model, inputs: Inputs) -> Volume:
@@ -252,7 +249,7 @@ def _agreed(opinions: tuple[_Opinion, ...], network: Model, inputs: Inputs) -> V
     anywhere = inputs.showing(inputs.used)
     for own in opinions:
         vote = inputs.showing(own.shown) | ~anywhere
-        total += vote * calibrate(own.scores[0], *network.calibration_of(own.inputs))
+        total += vote * calibrate(own.probability, *network.calibration_of(own.inputs))
         votes += vote
     mean: Volume = total / np.maximum(votes, 1)
     return mean
@@ -284,9 +281,9 @@ def _in_one_volume(study: Study, network: Model, settings: VolumeSettings, infer
     begin("prepare")
     prepared = prepare_volume(scan, settings)
     begin("segment")
-    own = _Opinion((scan.sequence,), False, infer(prepared.voxels[None]))
+    own = _Opinion((scan.sequence,), False, infer(prepared.voxels[None])[0])
     begin("bring back")
-    calibrated = calibrate(own.scores[0], *network.calibration_of(own.inputs))
+    calibrated = calibrate(own.probability, *network.calibration_of(own.inputs))
     probability = bring_back(calibrated, prepared.grid, scan.grid, threshold=network.threshold, peak=network.peak)
     warnings = [*study.warnings, *(f"{scan.sequence.value}: {text}" for text in prepared.warnings)]
     if len(study.sequences) > 1:
