@@ -26,7 +26,7 @@ def test_key_figures_are_those_of_the_summary(told, result_folder):
     load = figure(told, "Lesion load")
     assert load.value == ml(summary["lesion_load_ml"]) == "4.54 ml"
     assert load.note.startswith("between 3.63 ml and 5.90 ml")
-    assert "5 of 7 cases" in load.note
+    assert "5 of 7 labelled scans with these sequences" in load.note
     assert figure(told, "Brain").value == "1240 ml"
     assert figure(told, "Ventricles").value == "38.2 ml"
     assert figure(told, "Load in the brain").value == "0.37 %"
