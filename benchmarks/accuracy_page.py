@@ -142,7 +142,7 @@ Threshold {model["threshold"]}, least peak {model["peak"]} and calibration were 
 `dawson evaluate`'s own functions; where a sequence is missing, a case is left out of that column.
 
 {summary["rules"]} Means over cases; in brackets the 95 % bootstrap interval by patient, where there are
-{FEWEST} or more. Three of the cases are visits of one patient with a high load: each patient counted once, means are
+{FEWEST} or more. Three of the cases are visits of one patient with a high load: with each patient counted once, Dice is
 lower.
 
 {cohort_table(summary)}

@@ -5,8 +5,8 @@
 
 Prints for each subset of sequences the share of true lesions by class (true: shares a voxel with a lesion of the truth
 that has the minimum size) and how often the true load lies within the interval; ``--json`` writes both as they go into
-a model's card. A result from other sequences says nothing of either. The rule is that of the model, and what it was
-chosen on, if these are the same scans, is told better by them than by others.
+a model's card. A result from other sequences says nothing of either, and scans that the model's rule was chosen on
+tell a little too much good.
 """
 
 from __future__ import annotations
@@ -52,18 +52,17 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write there what goes into the card")
     options = parser.parse_args()
     model = load_model(options.model)
-    card: dict[str, Any] = {"confidence": {}, "load_interval": {"coverage": {}}}
+    confidence, coverage, limits = {}, {}, {}
     for inputs in options.inputs.split(","):
         measured = [m for m in (one(row, options, inputs, model) for row in rows(options.cases)) if m is not None]
         if not measured:
             raise SystemExit(f"no case has {inputs}")
-        card["confidence"][inputs] = show(inputs, measured)
-        inside = {"inside": sum(m.inside for m in measured), "cases": len(measured)}
-        card["load_interval"]["coverage"][inputs] = inside
-        interval = measured[0].interval
+        confidence[inputs] = show(inputs, measured)
+        coverage[inputs] = {"inside": sum(m.inside for m in measured), "cases": len(measured)}
+        interval = measured[0].interval  # of whose thresholds the model has but one pair
         limits = {"low": round(interval.lower_threshold, 4), "high": round(interval.higher_threshold, 4)}
-        card["load_interval"] = limits | card["load_interval"]
     if options.json is not None:
+        card = {"confidence": confidence, "load_interval": {**limits, "coverage": coverage}}
         options.json.write_text(json.dumps(card, indent=2) + "\n", "utf-8")
 
 

@@ -15,7 +15,7 @@ from dawson.errors import InputError
 from dawson.locate import Locator, locate
 from dawson.measure.shape import USUAL_BRAIN_ML
 from dawson.prepare.align import Alignment, align
-from dawson.prepare.grid import block_means, bounding_box, head_box, resample, working_grid
+from dawson.prepare.grid import block_means, bounding_box, head_box, resample, spread_blocks, working_grid
 from dawson.prepare.intensity import brain_median, from_zero, normalise
 from dawson.recipe import Prepare
 from dawson.study import Grid, Mask, Sequence, Study, Volume
@@ -193,11 +193,7 @@ def shown(image: Volume) -> Mask:
 
     A zero among others is fluid, or the edge that a tool has left; only where all are zero a field of view has ended.
     """
-    mask: Mask = block_means(image, np.full(3, BLOCK)) > 0
-    for axis in range(3):
-        mask = mask.repeat(BLOCK, axis)
-    i, j, k = image.shape
-    return mask[:i, :j, :k]
+    return spread_blocks(block_means(image, np.full(3, BLOCK)) > 0, BLOCK, image.shape)
 
 
 def in_head(inputs: Inputs, mask: Mask, head: Head) -> Mask:

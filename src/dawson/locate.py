@@ -15,7 +15,7 @@ import numpy as np
 from dawson.measure.brain import find_brain
 from dawson.network.engine import Infer, argmax_anatomy, load_engine, run_model
 from dawson.network.model import LOCATOR, ONNX, Model, load_model, shipped_or_folder
-from dawson.prepare.grid import block_means
+from dawson.prepare.grid import block_means, spread_blocks
 from dawson.prepare.intensity import normalise, rough_scale
 from dawson.study import Grid, Labels, Mask, Volume
 
@@ -67,10 +67,7 @@ def locate(locator: Locator, images: Volume, grid: Grid) -> Mask:
     _, _, found = see(locator.model, locator.infer, amid, spacing, overlap=prepare.overlap, generous=True)
     found &= amid.any(axis=0)  # where nothing is shown no brain is found
     found = found[tuple(np.s_[free // 2 : free // 2 + n] for free, n in zip(room, coarse.shape[1:], strict=True))]
-    for axis in range(3):
-        found = found.repeat(step, axis)
-    i, j, k = grid.shape
-    return found[:i, :j, :k]
+    return spread_blocks(found, step, grid.shape)
 
 
 def see(

@@ -228,6 +228,14 @@ def block_means(image: NDArray[Any], step: NDArray[np.int64]) -> NDArray[np.floa
     return np.asarray(padded, dtype=np.float32)
 
 
+def spread_blocks(blocks: Mask, step: int, shape: tuple[int, ...]) -> Mask:
+    """What holds for blocks of ``step`` voxels a side (:func:`block_means`) at each of the voxels of ``shape``."""
+    for axis in range(3):
+        blocks = blocks.repeat(step, axis)
+    i, j, k = shape
+    return blocks[:i, :j, :k]
+
+
 def foreground_threshold(values: NDArray[np.float32]) -> float:
     """Halfway between the mean of the darker class and Otsu's threshold."""
     low, high = np.percentile(values, (0, 99))
