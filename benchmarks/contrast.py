@@ -12,10 +12,9 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
-from kept import read_kept
+from kept import ask_either, read_kept
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -37,20 +36,10 @@ SEED = 20_261_127  # no run's
 def main() -> None:
     """Print quantiles, for lesions in white matter and for those beside cortex."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--evaluation", type=Path)
-    parser.add_argument("--cases", type=Path)
-    parser.add_argument("--minimum", type=float, default=3.0, help="mm³")
-    parser.add_argument("--inputs", default="flair", help="which of the evaluation's subsets has the anatomy")
     parser.add_argument("--largest", type=float, default=150.0, help="mm³")
-    parser.add_argument("--maps", type=Path)
-    parser.add_argument("--masks", type=Path)
     parser.add_argument("--patches", type=int, default=60)
     parser.add_argument("--set", action="append", default=[], help="a field of the recipe, as dawson train takes it")
-    parser.add_argument("--cache", type=Path, default=Path("cache"))
-    options = parser.parse_args()
-    pairs = (options.evaluation, options.cases), (options.maps, options.masks)
-    if sum(None not in pair for pair in pairs) != 1:
-        parser.error("give either --evaluation and --cases, or --maps and --masks")
+    options = ask_either(parser)
     images = _scans(options) if options.evaluation is not None else _patches(options)
     found = [row for image in images for row in _lesions(*image, options.minimum, options.largest)]
     table = np.array(found).reshape(-1, 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,9 @@ from dawson.study import Grid, Mask
 
 @dataclass(frozen=True, eq=False)
 class Kept:
-    """The probability map (i, j, k) in ``folder`` and the truth, both on ``grid``; ``least`` voxels make a lesion."""
+    """The probability map (i, j, k) in ``folder`` and the truth, both on ``grid``; ``least`` voxels make a lesion,
+    ``threshold`` is the rule's.
+    """
 
     case: Case
     folder: Path
@@ -26,6 +29,7 @@ class Kept:
     probability: NDArray[np.float32]
     truth: Mask
     least: float
+    threshold: float
 
     @property
     def inputs(self) -> str:
@@ -43,8 +47,27 @@ def ask(description: str | None) -> argparse.Namespace:
     return parser.parse_args()
 
 
+def ask_either(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """The command line of a script that looks either at real scans or at what the generator draws.
+
+    Adds ``--cases`` and ``--evaluation``, of which ``--inputs`` are looked at, or ``--maps`` and ``--masks``.
+    """
+    parser.add_argument("--cases", type=Path)
+    parser.add_argument("--evaluation", type=Path)
+    parser.add_argument("--inputs", default="flair", help="subsets to look at, with commas")
+    parser.add_argument("--minimum", type=float, default=3.0, help="mm³")
+    parser.add_argument("--maps", type=Path)
+    parser.add_argument("--masks", type=Path)
+    parser.add_argument("--cache", type=Path, default=Path("cache"))
+    options = parser.parse_args()
+    pairs = (options.evaluation, options.cases), (options.maps, options.masks)
+    if sum(None not in pair for pair in pairs) != 1:
+        parser.error("give either --evaluation and --cases, or --maps and --masks")
+    return options
+
+
 def read_kept(options: argparse.Namespace) -> Iterator[Kept]:
-    """Read one after the other what :func:`ask` was told of."""
+    """Read one after the other what :func:`ask` or :func:`ask_either` was told of."""
     cases = {case.name: case for case in find_cases(options.cases)}
     wanted = options.inputs.split(",") if options.inputs else None
     for folder in sorted((options.evaluation / "predictions").glob("*/*")):
@@ -54,4 +77,5 @@ def read_kept(options: argparse.Namespace) -> Iterator[Kept]:
             drawn = read_mask(case.mask)
             truth = resample(drawn.mask, drawn.grid, grid, interpolation="nearest").astype(bool)
             least = options.minimum / grid.voxel_volume * (1 - 1e-4)
-            yield Kept(case, folder, grid, probability, truth, least)
+            rule = json.loads((folder / "summary.json").read_text("utf-8"))["rule"]
+            yield Kept(case, folder, grid, probability, truth, least, rule["threshold"])

@@ -94,7 +94,7 @@ def draw(head: Head, settings: Synthesis, rng: np.random.Generator) -> tuple[Stu
     """All sequences of a whole head without lesions, and its anatomy (i, j, k) on their grid, which is one of 1 mm."""
     nothing = LesionMap("nothing", np.zeros((2, 2, 2), np.uint8), np.eye(4), np.zeros((1, 3)), np.ones(1, int))
     healthy = replace(settings, healthy=1.0)
-    sample = synthesize([head], [nothing], healthy, SIDE, rng, sequences=tuple(Sequence), centre=_centre(head))
+    sample = synthesize([head], [nothing], healthy, SIDE, rng, sequences=tuple(Sequence), centre=centre_of(head))
     affine = np.eye(4)
     affine[:3, 3] = -(SIDE - 1) / 2
     grid = Grid((SIDE, SIDE, SIDE), affine)
@@ -108,7 +108,7 @@ def given(study: Study, name: str) -> Study:
     return Study({s: study.scans[s] for s in kept})
 
 
-def _centre(head: Head) -> NDArray[Any]:
+def centre_of(head: Head) -> NDArray[Any]:
     """Voxel of ``head`` that the middle of a picture shows."""
     brain = np.argwhere(np.isin([t.anatomy for t in TISSUES], PARENCHYMA)[head.tissue])
     return np.asarray(brain.mean(axis=0) + [0.0, 0.0, -15.0])
@@ -121,7 +121,7 @@ def _print_ceiling(heads: list[Head], settings: Synthesis) -> None:
     best: dict[str, list[float]] = {label: [] for label in CLASSES}
     for number, head in enumerate(heads):
         rng = np.random.default_rng([SEED, number, 1])
-        place = np.round(_centre(head)).astype(int) - SIDE // 2
+        place = np.round(centre_of(head)).astype(int) - SIDE // 2
         box = tuple(slice(max(start, 0), start + SIDE) for start in place)
         truth = classes[torch.from_numpy(head.tissue[box].astype(np.int64))]
         padded = torch.zeros(SIDE, SIDE, SIDE, dtype=torch.long)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from dawson.learn.anatomy import Head, LesionMap
-from dawson.learn.scanner import Acquisition, slice_matrices
+from dawson.learn.scanner import Acquisition, blur_matrix, draw_acquisition, draw_noise, slice_matrices
 from dawson.learn.synthesis import Sample, as_seen, synthesize, vary
 from dawson.learn.tissues import INDEX, Anatomy, draw_contrast, draw_random_contrast, tissue_of_value
 from dawson.recipe import Synthesis
@@ -182,3 +182,35 @@ def test_another_look_never_hides_the_sequence_that_lesions_are_drawn_on() -> No
 def test_what_the_owner_of_a_label_map_had_is_no_lesion_of_the_patient(value: int) -> None:
     """Nothing marks such places as lesion, so they must not look like one."""
     assert tissue_of_value()[value] == INDEX["cerebral white matter"]
+
+
+def test_noise_has_a_grain_and_keeps_its_strength() -> None:
+    generator = torch.Generator().manual_seed(3)
+    soft = blur_matrix(SIZE, 0.9)
+    noise = draw_noise(torch.Size((SIZE, SIZE, 12)), (soft, soft, None), generator).numpy()
+    assert noise.std() == pytest.approx(1.0, abs=0.05)
+    assert noise[0].std() == pytest.approx(1.0, abs=0.1)  # at the border as well
+
+    def neighbours(axis: int) -> float:
+        near, far = (
+            np.take(noise, range(1, noise.shape[axis]), axis),
+            np.take(noise, range(noise.shape[axis] - 1), axis),
+        )
+        return float(np.corrcoef(near.ravel(), far.ravel())[0, 1])
+
+    expected = np.exp(-1 / (4 * 0.9**2))  # of white noise after a Gaussian
+    assert neighbours(0) == pytest.approx(expected, abs=0.05)
+    assert neighbours(1) == pytest.approx(expected, abs=0.05)
+    assert neighbours(2) == pytest.approx(0.0, abs=0.05)
+
+
+def test_most_scans_have_grain_along_their_slices_only() -> None:
+    drawn = [
+        draw_acquisition(SIZE, np.random.default_rng(seed), thick_probability=1.0, thickest_mm=8.0)
+        for seed in range(60)
+    ]
+    grainy = [a for a in drawn if any(g is not None for g in a.grain)]
+    assert 40 < len(grainy) < 60
+    for acquisition in grainy:
+        for cut, grain in zip(acquisition.interpolate, acquisition.grain, strict=True):
+            assert (cut is None) != (grain is None)

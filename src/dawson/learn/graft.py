@@ -18,10 +18,12 @@ from torch import Tensor
 from dawson.inputs import BRAIN_MARGIN_MM
 from dawson.learn.anatomy import LesionMap
 from dawson.learn.implant import Implant, draw_lesions, draw_looks, dress
+from dawson.learn.loss import UNSURE
 from dawson.learn.scanner import Acquisition, along_axes, blur_matrix, slice_matrices
 from dawson.learn.scene import FLUID_ELSEWHERE, FLUID_ON_FLAIR
 from dawson.learn.synthesis import Sample, as_seen, shake
 from dawson.learn.tissues import INDEX, Anatomy
+from dawson.learn.visible import seen_by_raters
 from dawson.prepare.intensity import CEILING
 from dawson.recipe import Synthesis
 from dawson.study import Sequence
@@ -87,8 +89,11 @@ def graft(
         images[channel] = (images[channel] + added).clamp(0, CEILING)
     if truth is None:
         return sample
-    lesion = torch.where(truth & (sample.lesion == 0), torch.ones_like(sample.lesion), sample.lesion)
-    return Sample(images, lesion, sample.anatomy)
+    new = truth & (sample.lesion == 0)
+    label = torch.ones_like(sample.lesion)
+    if settings.visible:
+        label = seen_by_raters(images, torch.where(new, label, UNSURE * (sample.lesion > 0)), sample.anatomy)
+    return Sample(images, torch.where(new, label, sample.lesion), sample.anatomy)
 
 
 def _added(

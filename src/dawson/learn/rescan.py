@@ -45,7 +45,9 @@ def rescan(sample: Sample, settings: Synthesis, rng: np.random.Generator) -> Sam
             if channel == present[0]:
                 lesion = _redrawn(lesion, slices, settings)
         if rng.random() < NOISIER:
-            image = image + float(rng.uniform(*NOISE)) * torch.randn(image.shape, generator=generator)
+            grain = scanner.blur_matrix(size, float(rng.uniform(0.3, 1.0)))
+            noise = scanner.draw_noise(image.shape, (grain, grain, None if rng.random() < 0.5 else grain), generator)
+            image = image + float(rng.uniform(*NOISE)) * noise
         images[channel] = image.clamp(0, CEILING) if strip is None else image.clamp(0, CEILING) * strip
     if strip is None:
         return Sample(images, lesion, sample.anatomy)

@@ -22,6 +22,7 @@ from dawson.learn.graft import graft
 from dawson.learn.prepared import Prepared
 from dawson.learn.rescan import rescan
 from dawson.learn.synthesis import Sample, synthesize, vary
+from dawson.learn.visible import seen_by_raters
 from dawson.recipe import Recipe
 from dawson.study import Sequence
 
@@ -136,6 +137,9 @@ class Patches:
             rng = np.random.default_rng([seed, drawn])
             settings, prepare = self.recipe.synthesis, self.recipe.prepare
             sample = synthesize(self.heads, self.lesions, settings, prepare.window, rng, spacing=prepare.spacing_mm)
+            if settings.visible and not settings.random_contrast:  # greys at random may be darker
+                lesion = seen_by_raters(sample.images, sample.lesion, sample.anatomy)
+                sample = Sample(sample.images, lesion, sample.anatomy)
         if within < BLOCK * (reuse - 1):
             self.kept[drawn] = sample
         if within >= BLOCK:

@@ -163,7 +163,7 @@ class Synthesis:
     accident, and a network that learns from such truth takes bright cortex for lesion."""
     small_lesions: float = 0.6
     small_lesion_count: float = 5.0
-    small_lesion_radius_mm: float = 2.0
+    small_lesion_radius_mm: float = 2.6
     juxtacortical: float = 0.3
     """Share of the small lesions that lie under cortex and reach into it, brighter than it."""
     contrast: tuple[float, float] = (0.5, 1.15)
@@ -179,6 +179,8 @@ class Synthesis:
     misalignment_mm: float = 0.6
     border: float = 0.42
     """Height of a lesion's border, as a share of its own peak, at which the truth is drawn: raters draw generously."""
+    visible: bool = True
+    """Whether what no rater could see in the drawn image does not count as lesion (:mod:`dawson.learn.visible`)."""
     rotation_degrees: float = 8.0
     scaling: float = 1.15
     elastic_mm: float = 4.0

@@ -1,0 +1,231 @@
+"""How well a model does where nothing is foreign to it, lesion by lesion, by size and by how far lesions stand out.
+
+    python benchmarks/at_home.py --maps LABELMAPS --masks LESIONMASKS [--heads 10] [--inputs flair,all] [--thin]
+    python benchmarks/at_home.py --cases cases.tsv --evaluation EVALUATION
+
+The first form draws whole heads with lesions by dawson's own generator, with another seed than training, and segments
+them as a user would. The second reads what ``dawson evaluate --cases`` (or benchmarks/left_out.py) kept: of labelled
+scans, or of the very visits that a model has learned from, whose ``unsure`` voxels count neither way. Where lesions of
+a size and a contrast are missed at home as often as abroad, the network, its grid or the noise are the cause; where
+they are found at home only, the generator does not show what real ones look like; and where abroad a higher least
+peak is needed for the same precision, it does not show what real ones are mistaken for.
+
+Contrast is that of FLAIR, in robust standard deviations of what lies around a lesion (dawson.learn.visible). A lesion
+is *seen* where its probability somewhere reaches the threshold, and *found* where an outline touches it.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from kept import Kept, ask_either, read_kept
+from lesion_free import SIDE, UNITS, centre_of, given
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from dawson.evaluate.lesionwise import Cut, components, detection_of, match, overlaps
+from dawson.learn.anatomy import nifti_files, read_heads, read_lesion_map
+from dawson.learn.synthesis import synthesize
+from dawson.learn.tissues import PARENCHYMA
+from dawson.learn.visible import SHELL, contrast
+from dawson.network.model import load_model
+from dawson.pipeline import segment
+from dawson.prepare.grid import resample
+from dawson.read import read_scan
+from dawson.read.mask import read_anatomy, read_mask
+from dawson.study import Grid, Labels, Mask, Scan, Sequence, Study
+
+SEED = 20_261_128  # no run's
+SIZES = (30.0, 100.0, 1000.0)  # mm³, between groups
+CONTRASTS = (1.0, 2.0, 3.0, 4.0, 6.0)
+PEAKS = (0.3, 0.4, 0.5, 0.6, 0.7)
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """One head or scan as a subset of sequences shows it, all (i, j, k) on one grid; ``least`` voxels make a lesion."""
+
+    truth: Mask
+    unsure: Mask
+    found: Mask
+    probability: NDArray[np.float32]
+    flair: NDArray[np.float32]
+    anatomy: Labels
+    spacing: NDArray[np.float64]
+    least: float
+    threshold: float
+
+
+class Lesion(NamedTuple):
+    """A true lesion: mm³, contrast (nan where nothing lies around), whether the threshold is reached, whether found."""
+
+    size: float
+    contrast: float
+    seen: bool
+    found: bool
+
+
+@dataclass
+class Tally:
+    """What is counted of one subset: Dice and F1 of each look, true lesions, and by least peak F1, right and all."""
+
+    dice: list[float] = field(default_factory=list)
+    f1: list[float] = field(default_factory=list)
+    true: list[Lesion] = field(default_factory=list)
+    peaks: dict[float, list[tuple[float, int, int]]] = field(default_factory=lambda: defaultdict(list))
+
+    def add(self, look: Look) -> None:
+        """Count one."""
+        cut = Cut(26, int(np.ceil(look.least)))
+        truth, known = cut.cut(look.truth), ~look.unsure
+        overlap = int((look.truth & look.found & known).sum())
+        total = int((look.truth & known).sum() + (look.found & known).sum())
+        self.dice.append(2 * overlap / total if total else 1.0)
+        own = cut.cut(look.found)
+        hit, right = match(overlaps(truth, own), "any")
+        self.f1.append(_f1(hit, right[right | ~_beside(own.labels, look.unsure)]))
+        for number, box in enumerate(ndimage.find_objects(truth.labels), start=1):
+            size = float(truth.voxels[number - 1] * np.prod(look.spacing))
+            best = float(look.probability[truth.labels == number].max())
+            self.true.append(
+                Lesion(size, _contrast(look, truth.labels, number, box), best >= look.threshold, bool(hit[number - 1]))
+            )
+        candidates = components(look.probability >= look.threshold, 26)
+        highest = ndimage.maximum(look.probability, candidates, np.arange(1, candidates.max() + 1))
+        for peak in PEAKS:
+            keep = np.concatenate([[False], np.asarray(highest) >= peak])
+            own = cut.cut(keep[candidates])
+            hit, right = match(overlaps(truth, own), "any")
+            right = right[right | ~_beside(own.labels, look.unsure)]
+            self.peaks[peak].append((_f1(hit, right), int(right.sum()), len(right)))
+
+
+def main() -> None:
+    """Draw or read, count, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path)
+    parser.add_argument("--heads", type=int, default=10)
+    parser.add_argument("--thin", action="store_true", help="slices of 1 mm throughout")
+    options = ask_either(parser)
+    tallies: dict[str, Tally] = defaultdict(Tally)
+    for name, look in _kept(options) if options.evaluation is not None else _drawn(options):
+        tallies[name].add(look)
+    for name, tally in tallies.items():
+        show(name, tally)
+
+
+def show(name: str, tally: Tally) -> None:
+    """Print one subset's figures."""
+    print(f"{name}: {len(tally.dice)}, mean Dice {np.mean(tally.dice):.3f}, mean F1 {np.mean(tally.f1):.3f}")
+    _table("mm³", [t.size for t in tally.true], SIZES, tally.true)
+    _table("contrast", [t.contrast for t in tally.true], CONTRASTS, tally.true)
+    for peak, looks in tally.peaks.items():
+        right, reported = sum(r for _, r, _ in looks), sum(n for _, _, n in looks)
+        print(
+            f"  least peak {peak:g}: mean F1 {np.mean([f1 for f1, _, _ in looks]):.3f}, "
+            f"{reported} reported, {right / max(reported, 1):.2f} of them right"
+        )
+
+
+def _table(unit: str, values: list[float], cuts: tuple[float, ...], true: list[Lesion]) -> None:
+    group = np.digitize(np.nan_to_num(values, nan=np.inf), cuts)
+    edges = (-np.inf, *cuts, np.inf)
+    for number, (low, high) in enumerate(pairwise(edges)):
+        own = [t for t, g in zip(true, group, strict=True) if g == number]
+        if own:
+            print(
+                f"  {low:5g} to {high:5g} {unit}: {len(own):4d} true ({100 * len(own) / len(true):2.0f} %), "
+                f"{np.mean([t.seen for t in own]):.2f} seen, {np.mean([t.found for t in own]):.2f} found"
+            )
+
+
+def _f1(hit: Mask, right: Mask) -> float:
+    return detection_of(int(hit.sum()), len(hit), int(right.sum()), len(right))[2]
+
+
+def _beside(labels: NDArray[np.int32], unsure: Mask) -> Mask:
+    """Which lesions (n,) touch what nobody is sure of."""
+    touched = np.bincount(labels[unsure], minlength=labels.max() + 1)[1:]
+    return np.asarray(touched > 0)
+
+
+def _contrast(look: Look, labels: NDArray[np.int32], number: int, box: tuple[slice, ...]) -> float:
+    reach = np.ceil(SHELL[1] / look.spacing).astype(int)
+    wide = tuple(slice(max(part.start - r, 0), part.stop + r) for part, r in zip(box, reach, strict=True))
+    own = labels[wide] == number
+    away = ndimage.distance_transform_edt(~own, sampling=look.spacing)
+    shell = (away >= SHELL[0]) & (away <= SHELL[1]) & ~look.truth[wide] & np.isin(look.anatomy[wide], PARENCHYMA)
+    return contrast(look.flair[wide], own, shell) if shell.any() else np.nan
+
+
+def _drawn(options: argparse.Namespace) -> Iterator[tuple[str, Look]]:
+    model = load_model(options.model)
+    settings = replace(model.recipe.synthesis, healthy=0.0)
+    settings = replace(settings, thick=0.0 if options.thin else settings.thick)
+    heads = read_heads(nifti_files(options.maps), options.cache)
+    lesions = [read_lesion_map(file) for file in nifti_files(options.masks)]
+    affine = np.eye(4)
+    affine[:3, 3] = -(SIDE - 1) / 2
+    grid = Grid((SIDE, SIDE, SIDE), affine)
+    for number in range(options.heads):
+        head, rng = heads[number % len(heads)], np.random.default_rng([SEED, number])
+        sample = synthesize([head], lesions, settings, SIDE, rng, sequences=tuple(Sequence), centre=centre_of(head))
+        truth = sample.lesion.numpy() == 1
+        images = sample.images.numpy() * np.float32(UNITS)
+        study = Study({s: Scan(s, images[c], grid) for c, s in enumerate(Sequence)})
+        for name in options.inputs.split(","):
+            result = segment(given(study, name), model=options.model)
+            yield (
+                name,
+                Look(
+                    truth,
+                    np.zeros_like(truth),
+                    result.lesions > 0,
+                    result.probability,
+                    images[list(Sequence).index(Sequence.FLAIR)],
+                    sample.anatomy.numpy(),
+                    np.ones(3),
+                    options.minimum,
+                    float(model.card["threshold"]),
+                ),
+            )
+        print(f"head {number + 1}: {truth.sum() / 1000:.1f} ml", flush=True)
+
+
+def _kept(options: argparse.Namespace) -> Iterator[tuple[str, Look]]:
+    for kept in read_kept(options):
+        anatomy, _, _ = read_anatomy(kept.folder / "anatomy.nii.gz")
+        scan = read_scan(kept.case.scans[Sequence.FLAIR], Sequence.FLAIR)
+        yield (
+            kept.inputs,
+            Look(
+                kept.truth,
+                _unsure(kept),
+                read_mask(kept.folder / "lesions.nii.gz").mask,
+                kept.probability,
+                resample(scan.voxels, scan.grid, kept.grid, interpolation="linear"),
+                anatomy,
+                np.linalg.norm(kept.grid.affine[:3, :3], axis=0),
+                kept.least,
+                kept.threshold,
+            ),
+        )
+
+
+def _unsure(kept: Kept) -> Mask:
+    """What nobody is sure of (i, j, k), if the table of cases names it."""
+    if kept.case.unsure is None:
+        return np.zeros_like(kept.truth)
+    drawn = read_mask(kept.case.unsure)
+    return np.asarray(resample(drawn.mask, drawn.grid, kept.grid, interpolation="nearest").astype(bool))
+
+
+if __name__ == "__main__":
+    main()

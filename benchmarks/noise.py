@@ -1,0 +1,108 @@
+"""What noise looks like, voxel beside voxel: in real scans, and as the generator draws it.
+
+    python benchmarks/noise.py --cases labelled.tsv --evaluation EVALUATION
+    python benchmarks/noise.py --maps LABELMAPS --masks LESIONMASKS [--patches 20] [--set synthesis.noise=[0.02,0.06]]
+
+In white matter, two voxels from anything else, what is left of a scan after a wide Gaussian is taken away: its standard
+deviation over the median of white matter, and how far voxels one, two and three apart correlate along each axis.
+White noise has correlations of 0; what was interpolated has not. The first form takes the anatomy that a model has
+found (benchmarks/left_out.py keeps it), the second that of the label maps, in slices of 1 mm.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+from kept import ask_either, read_kept
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from dawson.learn.anatomy import nifti_files, read_heads, read_lesion_map
+from dawson.learn.synthesis import synthesize
+from dawson.learn.tissues import Anatomy
+from dawson.prepare.grid import resample
+from dawson.read import read_scan
+from dawson.read.mask import read_anatomy
+from dawson.recipe import load_recipe
+from dawson.study import Mask, Sequence
+
+SEED = 20_261_129  # no run's
+WIDE = 3.0  # voxels: standard deviation of the Gaussian
+FEWEST = 3000  # voxels of white matter, below which nothing is told
+LAGS = (1, 2, 3)
+
+
+def main() -> None:
+    """Print a line for each scan or patch, and medians."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--patches", type=int, default=20)
+    parser.add_argument("--set", action="append", default=[], help="a field of the recipe, as dawson train takes it")
+    options = ask_either(parser)
+    found = []
+    print("standard deviation; correlation one, two, three voxels apart along each axis")
+    for name, image, white in _scans(options) if options.evaluation is not None else _patches(options):
+        row = grain(image, white)
+        if row is None:
+            print(f"{name}: too little white matter")
+        else:
+            found.append(row)
+            print(f"{name}: {_text(row)}")
+    if found:
+        print(f"median of {len(found)}: {_text(np.median(found, axis=0))}")
+
+
+def grain(image: NDArray[np.float32], white: Mask) -> NDArray[np.float64] | None:
+    """Standard deviation and correlations (1 + 3 · lags,) of noise in white matter (i, j, k)."""
+    inner = ndimage.binary_erosion(white, iterations=2)
+    if inner.sum() < FEWEST:
+        return None
+    scaled, weight = image / np.median(image[inner]), inner.astype(float)
+    around = ndimage.gaussian_filter(scaled * weight, WIDE) / np.maximum(ndimage.gaussian_filter(weight, WIDE), 1e-3)
+    left = np.where(inner, scaled - around, 0.0)
+    variance = float((left[inner] ** 2).mean())
+    row = [variance**0.5]
+    for axis in range(3):
+        for lag in LAGS:
+            near = [slice(None)] * 3
+            far = [slice(None)] * 3
+            near[axis], far[axis] = slice(None, -lag), slice(lag, None)
+            both = inner[tuple(near)] & inner[tuple(far)]
+            row.append(float((left[tuple(near)] * left[tuple(far)])[both].mean()) / variance)
+    return np.array(row)
+
+
+def _text(row: NDArray[np.float64]) -> str:
+    axes = row[1:].reshape(3, len(LAGS))
+    return f"{row[0]:.3f}; " + ", ".join(
+        f"{letter} {'/'.join(f'{v:.2f}' for v in axes[n])}" for n, letter in enumerate("ijk")
+    )
+
+
+def _scans(options: argparse.Namespace) -> Iterator[tuple[str, NDArray[np.float32], Mask]]:
+    for kept in read_kept(options):
+        anatomy, _, _ = read_anatomy(kept.folder / "anatomy.nii.gz")
+        white = (anatomy == Anatomy.WHITE_MATTER) & ~ndimage.binary_dilation(kept.truth, iterations=2)
+        for sequence, file in kept.case.scans.items():
+            scan = read_scan(file, sequence)
+            image = resample(scan.voxels, scan.grid, kept.grid, interpolation="linear")
+            yield f"{kept.case.name} {sequence.value}", image, white
+
+
+def _patches(options: argparse.Namespace) -> Iterator[tuple[str, NDArray[np.float32], Mask]]:
+    recipe = load_recipe("dawson", dict(setting.split("=", 1) for setting in options.set))
+    settings = replace(recipe.synthesis, thick=0.0, lesion_centred=1.0)
+    heads = read_heads(nifti_files(options.maps), options.cache)
+    lesions = [read_lesion_map(file) for file in nifti_files(options.masks)]
+    for number in range(options.patches):
+        rng = np.random.default_rng([SEED, number])
+        drawn = synthesize(heads, lesions, settings, recipe.prepare.window, rng, sequences=(Sequence.FLAIR,))
+        white = drawn.anatomy.numpy() == Anatomy.WHITE_MATTER
+        white &= ~ndimage.binary_dilation(drawn.lesion.numpy() == 1, iterations=2)
+        yield f"patch {number}", drawn.images[list(Sequence).index(Sequence.FLAIR)].numpy(), white
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""Which implanted lesions count: those that a rater could see."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from dawson.learn.loss import UNSURE
+from dawson.learn.tissues import Anatomy
+from dawson.learn.visible import DOUBTFUL, NOT_SEEN, seen_by_raters
+
+SIZE, SPREAD = 48, 0.05
+PLACE = (slice(20, 24), slice(20, 24), slice(20, 24))
+
+
+def patch(contrast: float, channel: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Noisy white matter on one sequence, with one lesion that stands out by ``contrast`` standard deviations."""
+    generator = torch.Generator().manual_seed(5)
+    images = torch.zeros(3, SIZE, SIZE, SIZE)
+    images[channel] = 1 + SPREAD * torch.randn(SIZE, SIZE, SIZE, generator=generator)
+    lesion = torch.zeros(SIZE, SIZE, SIZE, dtype=torch.uint8)
+    lesion[PLACE] = 1
+    images[channel][PLACE] += contrast * SPREAD
+    anatomy = torch.full((SIZE, SIZE, SIZE), int(Anatomy.WHITE_MATTER), dtype=torch.uint8)
+    return images, lesion, anatomy
+
+
+@pytest.mark.parametrize("channel", [0, 2])
+@pytest.mark.parametrize(
+    ("contrast", "label"), [(0.3, 0), ((NOT_SEEN + DOUBTFUL) / 2, UNSURE), (3.0, 1)], ids=["none", "doubtful", "plain"]
+)
+def test_a_lesion_counts_by_how_far_it_stands_out(contrast: float, label: int, channel: int) -> None:
+    judged = seen_by_raters(*patch(contrast, channel))
+    assert set(judged[PLACE].unique().tolist()) == {label}
+    judged[PLACE] = 0
+    assert not bool(judged.any())
+
+
+def test_the_sequence_that_shows_it_best_decides() -> None:
+    images, lesion, anatomy = patch(0.3)
+    images[2] = patch(4.0, 2)[0][2]
+    assert bool((seen_by_raters(images, lesion, anatomy)[PLACE] == 1).all())
+
+
+def test_nobody_draws_on_t1() -> None:
+    assert torch.equal(seen_by_raters(*patch(0.0, 1)), patch(0.0)[1])
+
+
+def test_a_fluid_lesion_is_seen_by_its_rim() -> None:
+    images, lesion, anatomy = patch(4.0)
+    lesion[18:30, 18:30, 18:30] = 1
+    images[0][18:30, 18:30, 18:30] += 4 * SPREAD
+    images[0][20:28, 20:28, 20:28] -= 12 * SPREAD
+    judged = seen_by_raters(images, lesion, anatomy)
+    assert torch.equal(judged, lesion)
+
+
+def test_marks_of_raters_stay_and_the_input_is_left_alone() -> None:
+    images, lesion, anatomy = patch(0.0)
+    lesion[5:8, 5:8, 5:8] = UNSURE
+    before = lesion.clone()
+    judged = seen_by_raters(images, lesion, anatomy)
+    assert torch.equal(lesion, before)
+    assert bool((judged[5:8, 5:8, 5:8] == UNSURE).all())
+
+
+def test_what_lies_outside_of_the_brain_is_no_yardstick() -> None:
+    images, lesion, anatomy = patch(4.0)
+    anatomy[:, :, :] = int(Anatomy.OUTSIDE)
+    assert np.array_equal(seen_by_raters(images, lesion, anatomy), lesion)
