@@ -34,7 +34,7 @@ from dawson.evaluate.lesionwise import Cut, components, detection_of, match, ove
 from dawson.learn.anatomy import nifti_files, read_heads, read_lesion_map
 from dawson.learn.synthesis import synthesize
 from dawson.learn.tissues import PARENCHYMA
-from dawson.learn.visible import SHELL, contrast
+from dawson.learn.visible import SHELL, contrast, surroundings
 from dawson.network.model import load_model
 from dawson.pipeline import segment
 from dawson.prepare.grid import resample
@@ -159,10 +159,10 @@ def _beside(labels: NDArray[np.int32], unsure: Mask) -> Mask:
 def _contrast(look: Look, labels: NDArray[np.int32], number: int, box: tuple[slice, ...]) -> float:
     reach = np.ceil(SHELL[1] / look.spacing).astype(int)
     wide = tuple(slice(max(part.start - r, 0), part.stop + r) for part, r in zip(box, reach, strict=True))
-    own = labels[wide] == number
-    away = ndimage.distance_transform_edt(~own, sampling=look.spacing)
-    shell = (away >= SHELL[0]) & (away <= SHELL[1]) & ~look.truth[wide] & np.isin(look.anatomy[wide], PARENCHYMA)
-    return contrast(look.flair[wide], own, shell) if shell.any() else np.nan
+    own, tissue = labels[wide] == number, np.where(look.truth[wide], 0, look.anatomy[wide])
+    # Real scans are in the scanner's units, drawn ones relative to the brain: the least spread is told in the latter.
+    scale = float(np.median(look.flair[np.isin(look.anatomy, PARENCHYMA)]))
+    return contrast(look.flair[wide] / scale, own, surroundings(own, tissue, look.spacing))
 
 
 def _drawn(options: argparse.Namespace) -> Iterator[tuple[str, Look]]:

@@ -26,7 +26,7 @@ import torch
 from numpy.typing import NDArray
 
 from dawson.learn.anatomy import Head, LesionMap, nifti_files, read_heads
-from dawson.learn.scanner import along_axes, draw_acquisition
+from dawson.learn.scanner import along_axes, draw_acquisition, draw_slices
 from dawson.learn.synthesis import synthesize
 from dawson.learn.tissues import PARENCHYMA, TISSUES, Anatomy
 from dawson.network.model import load_model
@@ -128,7 +128,8 @@ def _print_ceiling(heads: list[Head], settings: Synthesis) -> None:
         padded[tuple(slice(0, n) for n in truth.shape)] = truth
         looks = []
         for _ in range(3):
-            cut = draw_acquisition(SIDE, rng, thick_probability=settings.thick, thickest_mm=settings.thickest_mm)
+            slices = draw_slices(rng, thick_probability=settings.thick, thickest_mm=settings.thickest_mm)
+            cut = draw_acquisition(SIDE, slices, rng)
             share, found = torch.full(padded.shape, -1.0), torch.zeros_like(padded)
             for anatomy in Anatomy:
                 own = along_axes(along_axes((padded == int(anatomy)).float(), cut.acquire), cut.interpolate)

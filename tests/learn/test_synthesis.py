@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from dawson.learn.anatomy import Head, LesionMap
-from dawson.learn.scanner import Acquisition, blur_matrix, draw_acquisition, draw_noise, slice_matrices
+from dawson.learn.scanner import Acquisition, blur_matrix, draw_acquisition, draw_noise, draw_slices, slice_matrices
 from dawson.learn.synthesis import Sample, as_seen, synthesize, vary
 from dawson.learn.tissues import INDEX, Anatomy, draw_contrast, draw_random_contrast, tissue_of_value
 from dawson.recipe import Synthesis
@@ -206,8 +206,8 @@ def test_noise_has_a_grain_and_keeps_its_strength() -> None:
 
 def test_most_scans_have_grain_along_their_slices_only() -> None:
     drawn = [
-        draw_acquisition(SIZE, np.random.default_rng(seed), thick_probability=1.0, thickest_mm=8.0)
-        for seed in range(60)
+        draw_acquisition(SIZE, draw_slices(rng, thick_probability=1.0, thickest_mm=8.0), rng)
+        for rng in map(np.random.default_rng, range(60))
     ]
     grainy = [a for a in drawn if any(g is not None for g in a.grain)]
     assert 40 < len(grainy) < 60

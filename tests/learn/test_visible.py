@@ -33,18 +33,39 @@ def patch(contrast: float, channel: int = 0) -> tuple[torch.Tensor, torch.Tensor
 def test_a_lesion_counts_by_how_far_it_stands_out(contrast: float, label: int, channel: int) -> None:
     judged = seen_by_raters(*patch(contrast, channel))
     assert set(judged[PLACE].unique().tolist()) == {label}
-    judged[PLACE] = 0
-    assert not bool(judged.any())
+    far = torch.ones_like(judged)
+    far[19:25, 19:25, 19:25] = 0  # the rim of one that is unsure is unsure
+    assert not bool((judged * far).any())
+    assert bool(judged.sum() > judged[PLACE].sum()) == (label == UNSURE)
 
 
-def test_the_sequence_that_shows_it_best_decides() -> None:
+@pytest.mark.parametrize(("channel", "contrast"), [(1, -4.0), (2, 4.0)], ids=["t1", "t2"])
+def test_what_another_sequence_shows_alone_is_doubtful(channel: int, contrast: float) -> None:
     images, lesion, anatomy = patch(0.3)
-    images[2] = patch(4.0, 2)[0][2]
-    assert bool((seen_by_raters(images, lesion, anatomy)[PLACE] == 1).all())
+    images[channel] = patch(contrast, channel)[0][channel]
+    assert bool((seen_by_raters(images, lesion, anatomy)[PLACE] == UNSURE).all())
 
 
-def test_nobody_draws_on_t1() -> None:
-    assert torch.equal(seen_by_raters(*patch(0.0, 1)), patch(0.0)[1])
+@pytest.mark.parametrize(("contrast", "label"), [(0.0, UNSURE), (-1.4, 1)])
+def test_a_t1_alone_is_forgiven_much(contrast: float, label: int) -> None:
+    assert bool((seen_by_raters(*patch(contrast, 1))[PLACE] == label).all())
+
+
+def test_what_is_large_clipped_or_not_to_be_overlooked_is_doubtful() -> None:
+    images, lesion, anatomy = patch(0.0)
+    assert bool((seen_by_raters(images, lesion, anatomy, overlook=False)[PLACE] == UNSURE).all())
+    lesion[:] = 0
+    lesion[0:3, 20:23, 20:23] = 1
+    lesion[10:16, 20:26, 20:26] = 1
+    judged = seen_by_raters(images, lesion, anatomy)
+    assert bool((judged[lesion == 1] == UNSURE).all())
+
+
+def test_cortex_beside_a_lesion_does_not_hide_it() -> None:
+    images, lesion, anatomy = patch(8.0)
+    anatomy[25:] = int(Anatomy.CORTEX)
+    images[0][25:] += 6 * SPREAD
+    assert torch.equal(seen_by_raters(images, lesion, anatomy), lesion)
 
 
 def test_a_fluid_lesion_is_seen_by_its_rim() -> None:

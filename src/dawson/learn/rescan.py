@@ -47,7 +47,7 @@ def rescan(sample: Sample, settings: Synthesis, rng: np.random.Generator) -> Sam
         if rng.random() < NOISIER:
             grain = scanner.blur_matrix(size, float(rng.uniform(0.3, 1.0)))
             noise = scanner.draw_noise(image.shape, (grain, grain, None if rng.random() < 0.5 else grain), generator)
-            image = image + float(rng.uniform(*NOISE)) * noise
+            image = image + float(rng.uniform(*NOISE)) * noise * (image > 0)  # what nobody saw stays unseen
         images[channel] = image.clamp(0, CEILING) if strip is None else image.clamp(0, CEILING) * strip
     if strip is None:
         return Sample(images, lesion, sample.anatomy)

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 Matrices = tuple[Tensor | None, Tensor | None, Tensor | None]
-WHITE = 0.15  # share of scans whose noise has no grain: as acquired, at the very voxels that are looked at
+WHITE = 0.1  # share of scans whose noise has no grain: as acquired, at the very voxels that are looked at
 GRAIN = (0.3, 1.0)  # share of the blur's variance that came after the noise
 
 
@@ -61,10 +61,17 @@ def slice_matrices(size: int, thickness: float, distance: float, phase: float) -
     return acquire, back / back.sum(1, keepdim=True)
 
 
+def draw_slices(rng: np.random.Generator, *, thick_probability: float, thickest_mm: float) -> tuple[int, float]:
+    """Axis and distance in mm of the slices of a 2D acquisition, axial more often than not; -1 and 0.0 of a 3D one."""
+    if rng.random() >= thick_probability:
+        return -1, 0.0
+    return int(rng.choice(3, p=[0.1, 0.1, 0.8])), float(np.exp(rng.uniform(np.log(2.0), np.log(thickest_mm))))
+
+
 def draw_acquisition(
-    size: int, rng: np.random.Generator, *, thick_probability: float, thickest_mm: float, spacing: float = 1.0
+    size: int, slices: tuple[int, float], rng: np.random.Generator, *, spacing: float = 1.0
 ) -> Acquisition:
-    """Near-isotropic 3D or thick-slice 2D acquisition, axial more often than not, of voxels of ``spacing`` mm.
+    """How a sequence with these ``slices`` (see :func:`draw_slices`) samples ``size`` voxels of ``spacing`` mm.
 
     Scanners, registration and resampling to 1 mm all interpolate, which smooths the noise with the image. Of the
     blur within slices a share lies before the noise, the rest after it: white noise is what few scans have
@@ -75,11 +82,10 @@ def draw_acquisition(
     interpolate: list[Tensor | None] = []
     grain: list[Tensor | None] = []
     after = 0.0 if rng.random() < WHITE else rng.uniform(*GRAIN)
-    thick_axis = int(rng.choice(3, p=[0.1, 0.1, 0.8])) if rng.random() < thick_probability else -1
     in_plane = rng.uniform(0.55, 1.05)
     thickness = 1.0
     for axis in range(3):
-        distance = float(np.exp(rng.uniform(np.log(2.0), np.log(thickest_mm)))) / spacing if axis == thick_axis else 0.0
+        distance = slices[1] / spacing if axis == slices[0] else 0.0
         if distance > 1:
             thickness = distance * rng.uniform(0.75, 1.0)
             a, b = slice_matrices(size, thickness, distance, rng.random())

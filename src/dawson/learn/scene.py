@@ -28,6 +28,8 @@ _INSIDE = [
 ]
 # Of a lesion whose inside is all fluid; T1 and T2 show fluid as they show lesion.
 FLUID_ON_FLAIR, FLUID_ELSEWHERE = 0.8, 0.4
+WINDOW_MM = 96.0  # what most training patches show
+FINE_MM, FINEST = 3.0, 0.6  # between knots of the finest texture that all sequences share, and its share at most
 SPACES_MM = 3.0  # between perivascular spaces, where there are any
 
 
@@ -66,15 +68,19 @@ def draw_scene(
     lesion: Implant,
     rng: np.random.Generator,
     generator: torch.Generator,
+    *,
+    spacing: float = 1.0,
 ) -> Scene:
     """Draw everything that the sequences of one patient share.
 
-    ``tissue`` (n, n, n) indexes the tissues, ``ventricle_distance`` is in mm, ``buried`` in [0, 1].
+    ``tissue`` (n, n, n) indexes the tissues, of voxels of ``spacing`` mm; ``ventricle_distance`` is in mm, ``buried``
+    in [0, 1].
     """
     size = tissue.shape[0]
 
-    def field(cells: int) -> Tensor:
-        return smooth_field(size, cells, generator)
+    def field(knots: float) -> Tensor:
+        """A field of so many knots in :data:`WINDOW_MM`, however much of it is seen."""
+        return smooth_field(size, max(round(knots * size * spacing / WINDOW_MM), 2), generator)
 
     coarse, fine = field(4), field(14)
     white = _is(tissue, _WHITE).float()
@@ -96,7 +102,7 @@ def draw_scene(
     spaces = torch.zeros_like(white)
     if rng.random() < 0.4:
         many = rng.uniform(1.9, 3.0)
-        spaces = rng.uniform(0.3, 1.0) * inside * (2 * (field(round(size / SPACES_MM)) - many)).clamp(0, 1)
+        spaces = rng.uniform(0.3, 1.0) * inside * (2 * (field(WINDOW_MM / SPACES_MM) - many)).clamp(0, 1)
     inner = ((buried - 0.62) / 0.3).clamp(0, 1)
     patchy = (0.8 + 0.5 * fine).clamp(0, 1.6)  # folds that meet, insula and cingulate shine, but not everywhere alike
     cortex = 1 + rng.uniform(0, 0.4) * inner * patchy + rng.uniform(0, 0.14) * fine + rng.uniform(0, 0.1) * coarse
@@ -107,7 +113,8 @@ def draw_scene(
         outer = rng.uniform(0, 1)  # CSF outside the ventricles often flows less
         flow = torch.where(tissue == INDEX["other CSF"], outer * flow, flow)
     fat = torch.sigmoid(3 * (field(8) + rng.uniform(-1.5, 1.5)))
-    return Scene(tissue, lesion, glow, spaces, cortex.clamp(min=0.5), plexus, flow, fat, field(10) + 0.5 * fine)
+    texture = field(10) + 0.5 * fine + rng.uniform(0, FINEST) * field(WINDOW_MM / FINE_MM)
+    return Scene(tissue, lesion, glow, spaces, cortex.clamp(min=0.5), plexus, flow, fat, texture)
 
 
 def _glow(scene: Scene, sequence: Sequence, rng: np.random.Generator) -> Tensor:

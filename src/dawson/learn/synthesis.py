@@ -37,6 +37,8 @@ from dawson.study import Sequence
 
 _ANATOMY = torch.from_numpy(anatomy_of_tissue()).long()
 _PARENCHYMA = np.isin(anatomy_of_tissue(), PARENCHYMA)
+ALIKE = 0.6  # share of patients all of whose sequences are cut alike: 3D throughout, or slices of one direction
+DISTANCES = (0.85, 1.15)  # of their slices, from one sequence to the next
 WHOLE_SHIFT_MM = 20.0  # of a head from the middle of what a network that finds the brain is shown
 
 
@@ -86,7 +88,7 @@ def synthesize(
     tissue = placed.tissue
     lesion = implant(tissue, placed.ventricle_distance, placed.where, lesions, mni, settings, rng, healthy=healthy)
 
-    scene = draw_scene(tissue, placed.ventricle_distance, placed.buried, lesion, rng, generator)
+    scene = draw_scene(tissue, placed.ventricle_distance, placed.buried, lesion, rng, generator, spacing=spacing)
 
     means = relative_to_brain(draw_means(sequences, rng, random=settings.random_contrast), head)
     strip = draw_strip(_ANATOMY[tissue], rng, spacing=spacing) if rng.random() < settings.stripped else None
@@ -95,12 +97,16 @@ def synthesize(
     images = torch.zeros(3, size, size, size)
     truth: Tensor | None = None
     channels = list(Sequence)
+    alike = rng.random() < ALIKE
+    slices = scanner.draw_slices(rng, thick_probability=settings.thick, thickest_mm=settings.thickest_mm)
     offset = rng.normal(0, settings.misalignment_mm, 3) if rng.random() < 0.5 else np.zeros(3)
     for row, sequence in enumerate(sequences):
         ideal = paint(scene, means[row], sequence, rng)
-        acquisition = scanner.draw_acquisition(
-            size, rng, thick_probability=settings.thick, thickest_mm=settings.thickest_mm, spacing=spacing
-        )
+        if row and not alike:
+            slices = scanner.draw_slices(rng, thick_probability=settings.thick, thickest_mm=settings.thickest_mm)
+        elif row:
+            slices = slices[0], slices[1] * rng.uniform(*DISTANCES)
+        acquisition = scanner.draw_acquisition(size, slices, rng, spacing=spacing)
         image = scanner.scan(
             ideal,
             acquisition,

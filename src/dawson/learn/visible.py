@@ -7,6 +7,8 @@ Few real lesions are like that, many drawn ones were (docs/training-log.md, run 
 
 from __future__ import annotations
 
+from collections.abc import Sequence as Several
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -14,54 +16,82 @@ from scipy import ndimage
 from torch import Tensor
 
 from dawson.learn.loss import UNSURE
-from dawson.learn.tissues import PARENCHYMA
-from dawson.study import Sequence
+from dawson.learn.tissues import PARENCHYMA, Anatomy
+from dawson.study import Labels, Mask, Sequence
 
 NOT_SEEN, DOUBTFUL = 1.0, 1.75  # contrasts below which nobody marks a lesion, and not everybody
 SHELL = (1.5, 4.5)  # voxels from a lesion within which its surroundings lie
-ENOUGH = 10  # voxels of surroundings, below which they tell nothing
-LARGE = 3000  # voxels, from which on a lesion is seen, whatever its contrast
+ENOUGH = 10  # voxels of a tissue around, below which it is no yardstick
+SMALL, LARGE = 100, 3000  # voxels, up to which a faint lesion is overlooked, and from which on one is always seen
 UPPER = 0.6745  # of a standard deviation: the upper quartile of noise
 FLOOR = 0.01  # smallest standard deviation of surroundings, relative to the brain's median
 
 
-def seen_by_raters(images: Tensor, lesion: Tensor, anatomy: Tensor) -> Tensor:
+def seen_by_raters(images: Tensor, lesion: Tensor, anatomy: Tensor, *, overlook: bool = True) -> Tensor:
     """Labels (n, n, n) uint8 of lesions: 1, UNSURE where few would mark them, 0 where nobody would.
 
     ``images`` (3, n, n, n) are FLAIR, T1, T2, zero where absent; ``lesion`` (n, n, n) is 1 in lesions, UNSURE where it
     was that already; ``anatomy`` (n, n, n) of :class:`dawson.learn.tissues.Anatomy`. Each 26-connected lesion is
-    judged by the sequence that shows it best of FLAIR and T2; where there is a T1 alone, on which raters never
-    draw, all stays.
+    judged by the sequence that raters draw on: FLAIR, else T2; where there is a T1 alone, by that, but never further
+    than UNSURE. Nothing is overlooked (0) that another sequence shows, that is not small, or that goes on beyond the
+    window; nor where ``overlook`` is off. Around an UNSURE lesion its blurred rim is UNSURE too.
     """
-    shown = [images[c].numpy() for c, s in enumerate(Sequence) if s is not Sequence.T1 and bool(images[c].any())]
+    order = (Sequence.FLAIR, Sequence.T2, Sequence.T1)
+    shown = [(s, images[list(Sequence).index(s)].numpy()) for s in order if bool(images[list(Sequence).index(s)].any())]
     labels = lesion.to(torch.uint8).clone()
     if not shown or not bool((labels == 1).any()):
         return labels
-    marked = labels.numpy()
+    marked, tissue = labels.numpy(), anatomy.numpy()
     numbers, _ = ndimage.label(marked == 1, np.ones((3, 3, 3)))
-    around = np.isin(anatomy.numpy(), PARENCHYMA) & (marked == 0)
+    around = np.where(marked == 0, tissue, int(Anatomy.OUTSIDE))
     for number, box in enumerate(ndimage.find_objects(numbers), start=1):
         wide = tuple(slice(max(part.start - 5, 0), part.stop + 5) for part in box)
         own = numbers[wide] == number
         if own.sum() >= LARGE:
             continue
-        away = ndimage.distance_transform_edt(~own)
-        shell = around[wide] & (away >= SHELL[0]) & (away <= SHELL[1])
-        if shell.sum() < ENOUGH:
+        shell = surroundings(own, around[wide])
+        contrasts = [_stands_out(image[wide], s, own, shell) for s, image in shown]
+        by_t1 = shown[0][0] is Sequence.T1
+        if contrasts[0] >= (NOT_SEEN if by_t1 else DOUBTFUL):
             continue
-        best = max(contrast(image[wide], own, shell) for image in shown)
-        if best < DOUBTFUL:
-            marked[wide][own] = 0 if best < NOT_SEEN else UNSURE
+        clipped = any(part.start == 0 or part.stop == side for part, side in zip(box, marked.shape, strict=True))
+        if overlook and not by_t1 and max(contrasts) < NOT_SEEN and own.sum() < SMALL and not clipped:
+            marked[wide][own] = 0
+        else:
+            marked[wide][own | (ndimage.binary_dilation(own) & (marked[wide] == 0))] = UNSURE
     return labels
 
 
-def contrast(image: NDArray[np.float32], own: NDArray[np.bool_], shell: NDArray[np.bool_]) -> float:
-    """How far a lesion stands out from its surroundings, in robust standard deviations of these.
+def surroundings(own: Mask, tissue: Labels, spacing: Several[float] = (1.0, 1.0, 1.0)) -> Labels:
+    """Classes (i, j, k) of the parenchyma around a lesion, 0 elsewhere.
 
-    The median of the lesion counts, or its upper quartile less what noise adds to that: a lesion that is fluid inside
-    has a bright rim only.
+    ``own`` and ``tissue`` (i, j, k) are cut out around the lesion, :data:`SHELL` and ``spacing`` in mm; ``tissue`` is
+    Anatomy.OUTSIDE in other lesions.
     """
-    inside, level = image[own], float(np.median(image[shell]))
-    spread = max(1.4826 * float(np.median(np.abs(image[shell] - level))), FLOOR)
-    middle, upper = np.percentile(inside, (50, 75))
+    away = ndimage.distance_transform_edt(~own, sampling=spacing)
+    shell = (away >= SHELL[0]) & (away <= SHELL[1]) & np.isin(tissue, PARENCHYMA)
+    return np.where(shell, tissue, np.uint8(Anatomy.OUTSIDE))
+
+
+def contrast(image: NDArray[np.float32], own: Mask, shell: Labels) -> float:
+    """How far a lesion stands out from what is around it, in robust standard deviations of that; nan without any.
+
+    It is compared with the tissue that most of ``shell`` is of (see :func:`surroundings`): the spread of white matter
+    and cortex together would be that of anatomy. The median of the lesion counts, or its upper quartile less what
+    noise adds to that: a lesion that is fluid inside has a bright rim only.
+    """
+    sizes = np.bincount(shell.ravel(), minlength=len(Anatomy))
+    sizes[Anatomy.OUTSIDE] = 0
+    if sizes.max() < ENOUGH:
+        return float("nan")
+    beside = image[shell == sizes.argmax()]
+    level = float(np.median(beside))
+    spread = max(1.4826 * float(np.median(np.abs(beside - level))), FLOOR)
+    middle, upper = np.percentile(image[own], (50, 75))
     return max(float(middle) - level, float(upper) - level - UPPER * spread) / spread
+
+
+def _stands_out(image: NDArray[np.float32], sequence: Sequence, own: Mask, shell: Labels) -> float:
+    """Contrast, dark for bright on T1; infinite where nothing can be compared."""
+    found = contrast(-image if sequence is Sequence.T1 else image, own, shell)
+    return float("inf") if np.isnan(found) else found

@@ -174,7 +174,7 @@ class Synthesis:
     stripped: float = 0.4
     thick: float = 0.5
     thickest_mm: float = 8.0
-    noise: tuple[float, float] = (0.01, 0.09)
+    noise: tuple[float, float] = (0.015, 0.1)
     bias: float = 0.12
     misalignment_mm: float = 0.6
     border: float = 0.42
