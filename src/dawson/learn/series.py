@@ -34,6 +34,7 @@ ABOVE_MM = 8.0  # of the cerebrum's centre over the middle of the view: room for
 UNITS = 200.0  # scanner units that the brain's median gets
 OWN_SLICE_MM = (1.0, 4.0)
 FRACTION = 0.5  # of a lesion's own height on the scan, where its border is drawn
+TRIES = 10  # to lay some lesion of a map into a head: one of few lesions may miss all of its tissue
 FAINTEST = 0.25  # of full coverage, below which nobody marks a lesion
 
 # What synthesis varies between training patches and a cohort of whole heads does not need.
@@ -99,9 +100,12 @@ def draw_patient(head: Head, lesions: LesionMap | None, visits: int, rng: np.ran
     scene = draw_scene(placed.tissue, placed.ventricle_distance, placed.buried, no_lesions(SIDE), rng, generator)
     if lesions is None:
         return Patient(head, placed.tissue, scene, None, None)
-    component, allowed = draw_lesions(
-        placed.tissue, placed.ventricle_distance, placed.where, lesions, mni, settings, rng
-    )
+    for _ in range(TRIES):
+        component, allowed = draw_lesions(
+            placed.tissue, placed.ventricle_distance, placed.where, lesions, mni, settings, rng
+        )
+        if component.any():
+            break
     return Patient(head, placed.tissue, scene, draw_course(component, allowed, visits, rng), draw_looks(settings, rng))
 
 
