@@ -10,6 +10,10 @@ a size and a contrast are missed at home as often as abroad, the network, its gr
 they are found at home only, the generator does not show what real ones look like; and where abroad a higher least
 peak is needed for the same precision, it does not show what real ones are mistaken for.
 
+Of drawn lesions those count that raters could see, as in training: others are healthy or unsure. Heads are drawn by
+the recipe as it is now (``--set`` changes it), whatever the model learned from; a hash tells whether two runs drew the
+same.
+
 Contrast is that of FLAIR, in robust standard deviations of what lies around a lesion (dawson.learn.visible). A lesion
 is *seen* where its probability somewhere reaches the threshold, and *found* where an outline touches it.
 """
@@ -17,8 +21,10 @@ is *seen* where its probability somewhere reaches the threshold, and *found* whe
 from __future__ import annotations
 
 import argparse
+import hashlib
 from collections import defaultdict
 from collections.abc import Iterator
+from collections.abc import Sequence as Several
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
@@ -26,21 +32,23 @@ from typing import NamedTuple
 
 import numpy as np
 from kept import Kept, ask_either, read_kept
-from lesion_free import SIDE, UNITS, centre_of, given
+from lesion_free import SIDE, centre_of, given, study_of
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from dawson.evaluate.lesionwise import Cut, components, detection_of, match, overlaps
+from dawson.evaluate.lesionwise import Cut, components, detection, match, overlaps
 from dawson.learn.anatomy import nifti_files, read_heads, read_lesion_map
+from dawson.learn.loss import UNSURE
 from dawson.learn.synthesis import synthesize
 from dawson.learn.tissues import PARENCHYMA
-from dawson.learn.visible import SHELL, contrast, surroundings
+from dawson.learn.visible import SHELL, contrast, seen_by_raters, surroundings
 from dawson.network.model import load_model
 from dawson.pipeline import segment
 from dawson.prepare.grid import resample
 from dawson.read import read_scan
 from dawson.read.mask import read_anatomy, read_mask
-from dawson.study import Grid, Labels, Mask, Scan, Sequence, Study
+from dawson.recipe import load_recipe
+from dawson.study import Labels, Mask, Sequence
 
 SEED = 20_261_128  # no run's
 SIZES = (30.0, 100.0, 1000.0)  # mm³, between groups
@@ -58,7 +66,7 @@ class Look:
     probability: NDArray[np.float32]
     flair: NDArray[np.float32]
     anatomy: Labels
-    spacing: NDArray[np.float64]
+    spacing: Several[float]
     least: float
     threshold: float
 
@@ -90,12 +98,19 @@ class Tally:
         self.dice.append(2 * overlap / total if total else 1.0)
         own = cut.cut(look.found)
         hit, right = match(overlaps(truth, own), "any")
-        self.f1.append(_f1(hit, right[right | ~_beside(own.labels, look.unsure)]))
+        self.f1.append(detection(hit, right[right | ~_beside(own.labels, look.unsure)])[2])
+        # Real scans are in the scanner's units, drawn ones relative to the brain, as contrast wants it.
+        flair = look.flair / np.median(look.flair[np.isin(look.anatomy, PARENCHYMA)])
         for number, box in enumerate(ndimage.find_objects(truth.labels), start=1):
             size = float(truth.voxels[number - 1] * np.prod(look.spacing))
             best = float(look.probability[truth.labels == number].max())
             self.true.append(
-                Lesion(size, _contrast(look, truth.labels, number, box), best >= look.threshold, bool(hit[number - 1]))
+                Lesion(
+                    size,
+                    _contrast(look, flair, truth.labels, number, box),
+                    best >= look.threshold,
+                    bool(hit[number - 1]),
+                )
             )
         candidates = components(look.probability >= look.threshold, 26)
         highest = ndimage.maximum(look.probability, candidates, np.arange(1, candidates.max() + 1))
@@ -104,7 +119,7 @@ class Tally:
             own = cut.cut(keep[candidates])
             hit, right = match(overlaps(truth, own), "any")
             right = right[right | ~_beside(own.labels, look.unsure)]
-            self.peaks[peak].append((_f1(hit, right), int(right.sum()), len(right)))
+            self.peaks[peak].append((detection(hit, right)[2], int(right.sum()), len(right)))
 
 
 def main() -> None:
@@ -112,6 +127,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path)
     parser.add_argument("--heads", type=int, default=10)
+    parser.add_argument("--set", action="append", default=[], help="a field of the recipe, as dawson train takes it")
     parser.add_argument("--thin", action="store_true", help="slices of 1 mm throughout")
     options = ask_either(parser)
     tallies: dict[str, Tally] = defaultdict(Tally)
@@ -135,7 +151,7 @@ def show(name: str, tally: Tally) -> None:
 
 
 def _table(unit: str, values: list[float], cuts: tuple[float, ...], true: list[Lesion]) -> None:
-    group = np.digitize(np.nan_to_num(values, nan=np.inf), cuts)
+    group = np.where(np.isnan(values), -1, np.digitize(values, cuts))  # with no tissue around, no contrast
     edges = (-np.inf, *cuts, np.inf)
     for number, (low, high) in enumerate(pairwise(edges)):
         own = [t for t, g in zip(true, group, strict=True) if g == number]
@@ -146,57 +162,49 @@ def _table(unit: str, values: list[float], cuts: tuple[float, ...], true: list[L
             )
 
 
-def _f1(hit: Mask, right: Mask) -> float:
-    return detection_of(int(hit.sum()), len(hit), int(right.sum()), len(right))[2]
-
-
 def _beside(labels: NDArray[np.int32], unsure: Mask) -> Mask:
     """Which lesions (n,) touch what nobody is sure of."""
     touched = np.bincount(labels[unsure], minlength=labels.max() + 1)[1:]
     return np.asarray(touched > 0)
 
 
-def _contrast(look: Look, labels: NDArray[np.int32], number: int, box: tuple[slice, ...]) -> float:
-    reach = np.ceil(SHELL[1] / look.spacing).astype(int)
+def _contrast(
+    look: Look, flair: NDArray[np.float32], labels: NDArray[np.int32], number: int, box: tuple[slice, ...]
+) -> float:
+    reach = np.ceil(SHELL[1] / np.array(look.spacing)).astype(int)
     wide = tuple(slice(max(part.start - r, 0), part.stop + r) for part, r in zip(box, reach, strict=True))
     own, tissue = labels[wide] == number, np.where(look.truth[wide], 0, look.anatomy[wide])
-    # Real scans are in the scanner's units, drawn ones relative to the brain: the least spread is told in the latter.
-    scale = float(np.median(look.flair[np.isin(look.anatomy, PARENCHYMA)]))
-    return contrast(look.flair[wide] / scale, own, surroundings(own, tissue, look.spacing))
+    return contrast(flair[wide], own, surroundings(own, tissue, look.spacing))
 
 
 def _drawn(options: argparse.Namespace) -> Iterator[tuple[str, Look]]:
-    model = load_model(options.model)
-    settings = replace(model.recipe.synthesis, healthy=0.0)
-    settings = replace(settings, thick=0.0 if options.thin else settings.thick)
+    model, recipe = load_model(options.model), load_recipe("dawson", dict(one.split("=", 1) for one in options.set))
+    settings = replace(recipe.synthesis, healthy=0.0, thick=0.0 if options.thin else recipe.synthesis.thick)
     heads = read_heads(nifti_files(options.maps), options.cache)
     lesions = [read_lesion_map(file) for file in nifti_files(options.masks)]
-    affine = np.eye(4)
-    affine[:3, 3] = -(SIDE - 1) / 2
-    grid = Grid((SIDE, SIDE, SIDE), affine)
+    drawn = hashlib.sha256()
     for number in range(options.heads):
         head, rng = heads[number % len(heads)], np.random.default_rng([SEED, number])
         sample = synthesize([head], lesions, settings, SIDE, rng, sequences=tuple(Sequence), centre=centre_of(head))
-        truth = sample.lesion.numpy() == 1
-        images = sample.images.numpy() * np.float32(UNITS)
-        study = Study({s: Scan(s, images[c], grid) for c, s in enumerate(Sequence)})
+        drawn.update(sample.images.numpy().tobytes())
+        labels = seen_by_raters(sample.images, sample.lesion, sample.anatomy).numpy()
+        study = study_of(sample)
         for name in options.inputs.split(","):
             result = segment(given(study, name), model=options.model)
-            yield (
-                name,
-                Look(
-                    truth,
-                    np.zeros_like(truth),
-                    result.lesions > 0,
-                    result.probability,
-                    images[list(Sequence).index(Sequence.FLAIR)],
-                    sample.anatomy.numpy(),
-                    np.ones(3),
-                    options.minimum,
-                    float(model.card["threshold"]),
-                ),
+            look = Look(
+                labels == 1,
+                labels == UNSURE,
+                result.lesions > 0,
+                result.probability,
+                study.scans[Sequence.FLAIR].voxels,
+                sample.anatomy.numpy(),
+                (1.0, 1.0, 1.0),
+                options.minimum,
+                float(model.card["threshold"]),
             )
-        print(f"head {number + 1}: {truth.sum() / 1000:.1f} ml", flush=True)
+            yield name, look
+        print(f"head {number + 1}: {(labels == 1).sum() / 1000:.1f} ml", flush=True)
+    print(f"heads {drawn.hexdigest()[:12]} (other digits, other heads: figures do not compare)")
 
 
 def _kept(options: argparse.Namespace) -> Iterator[tuple[str, Look]]:
@@ -212,7 +220,7 @@ def _kept(options: argparse.Namespace) -> Iterator[tuple[str, Look]]:
                 kept.probability,
                 resample(scan.voxels, scan.grid, kept.grid, interpolation="linear"),
                 anatomy,
-                np.linalg.norm(kept.grid.affine[:3, :3], axis=0),
+                kept.grid.spacing,
                 kept.least,
                 kept.threshold,
             ),

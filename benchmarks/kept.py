@@ -20,7 +20,7 @@ from dawson.study import Grid, Mask
 @dataclass(frozen=True, eq=False)
 class Kept:
     """The probability map (i, j, k) in ``folder`` and the truth, both on ``grid``; ``least`` voxels make a lesion,
-    ``threshold`` is the rule's.
+    ``threshold`` and ``peak`` are the rule's.
     """
 
     case: Case
@@ -30,6 +30,7 @@ class Kept:
     truth: Mask
     least: float
     threshold: float
+    peak: float
 
     @property
     def inputs(self) -> str:
@@ -61,7 +62,7 @@ def ask_either(parser: argparse.ArgumentParser) -> argparse.Namespace:
     parser.add_argument("--cache", type=Path, default=Path("cache"))
     options = parser.parse_args()
     pairs = (options.evaluation, options.cases), (options.maps, options.masks)
-    if sum(None not in pair for pair in pairs) != 1:
+    if sorted(sum(part is not None for part in pair) for pair in pairs) != [0, 2]:
         parser.error("give either --evaluation and --cases, or --maps and --masks")
     return options
 
@@ -78,4 +79,4 @@ def read_kept(options: argparse.Namespace) -> Iterator[Kept]:
             truth = resample(drawn.mask, drawn.grid, grid, interpolation="nearest").astype(bool)
             least = options.minimum / grid.voxel_volume * (1 - 1e-4)
             rule = json.loads((folder / "summary.json").read_text("utf-8"))["rule"]
-            yield Kept(case, folder, grid, probability, truth, least, rule["threshold"])
+            yield Kept(case, folder, grid, probability, truth, least, rule["threshold"], rule["peak"])

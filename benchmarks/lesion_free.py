@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from dawson.learn.anatomy import Head, LesionMap, nifti_files, read_heads
 from dawson.learn.scanner import along_axes, draw_acquisition, draw_slices
-from dawson.learn.synthesis import synthesize
+from dawson.learn.synthesis import Sample, synthesize
 from dawson.learn.tissues import PARENCHYMA, TISSUES, Anatomy
 from dawson.network.model import load_model
 from dawson.pipeline import segment
@@ -95,11 +95,15 @@ def draw(head: Head, settings: Synthesis, rng: np.random.Generator) -> tuple[Stu
     nothing = LesionMap("nothing", np.zeros((2, 2, 2), np.uint8), np.eye(4), np.zeros((1, 3)), np.ones(1, int))
     healthy = replace(settings, healthy=1.0)
     sample = synthesize([head], [nothing], healthy, SIDE, rng, sequences=tuple(Sequence), centre=centre_of(head))
+    return study_of(sample), sample.anatomy.numpy()
+
+
+def study_of(sample: Sample) -> Study:
+    """A drawn head as scans with all sequences, its middle in the world's origin."""
     affine = np.eye(4)
     affine[:3, 3] = -(SIDE - 1) / 2
     grid = Grid((SIDE, SIDE, SIDE), affine)
-    scans = {s: Scan(s, sample.images[c].numpy() * np.float32(UNITS), grid) for c, s in enumerate(Sequence)}
-    return Study(scans), sample.anatomy.numpy()
+    return Study({s: Scan(s, sample.images[c].numpy() * np.float32(UNITS), grid) for c, s in enumerate(Sequence)})
 
 
 def given(study: Study, name: str) -> Study:

@@ -11,7 +11,6 @@ rule; what lies below is not seen by the network.
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 
 import numpy as np
@@ -29,8 +28,7 @@ def main() -> None:
     for kept in read_kept(ask(__doc__)):
         outlined = read_mask(kept.folder / "lesions.nii.gz").mask
         anatomy, _, names = read_anatomy(kept.folder / "anatomy.nii.gz")
-        summary = json.loads((kept.folder / "summary.json").read_text("utf-8"))
-        cuts = (UNSEEN, summary["rule"]["threshold"], summary["rule"]["peak"])
+        cuts = (UNSEEN, kept.threshold, kept.peak)
         for piece in connected(kept.truth):
             if len(piece) >= kept.least:
                 at = tuple(piece.T)

@@ -133,7 +133,7 @@ def test_thicker_slices_leave_in_doubt_where_a_lesion_would_be_drawn() -> None:
     n = lesion.shape[0]
     lesion[n // 2 - 8 : n // 2 + 8, n // 2 - 8 : n // 2 + 8, n // 2 - 12 : n // 2 + 12] = 1
     lesion[4:7, 4:7, n // 2] = 1  # a millimetre high
-    settings = Synthesis(rotation_degrees=0.0, scaling=1.0, stripped=0.0, thickest_mm=8.0)
+    settings = Synthesis(rotation_degrees=0.0, scaling=1.0, stripped=0.0, thickest_mm=8.0, visible=False)
     doubts = 0
     for seed in range(40):
         after = rescan(replace(before, lesion=lesion), settings, np.random.default_rng(seed)).lesion
@@ -143,3 +143,29 @@ def test_thicker_slices_leave_in_doubt_where_a_lesion_would_be_drawn() -> None:
             assert bool((changed == UNSURE).all())
             assert after[n // 2, n // 2, n // 2] == 1
     assert 3 <= doubts <= 20  # a fifth of windows have thicker slices
+
+
+def test_what_a_noisy_visit_hides_is_not_taught_and_its_rim_is_in_doubt(toy_lesions: list[LesionMap]) -> None:
+    before = visit((Sequence.FLAIR,))
+    noise = torch.randn(before.images[0].shape, generator=torch.Generator().manual_seed(1))
+    noisy = replace(before, images=torch.cat([(before.images[:1] + 0.3 * noise).clamp(0), before.images[1:]]))
+    hidden = graft(noisy, CORNER, BOX, {}, toy_lesions, SETTINGS, np.random.default_rng(2)).lesion
+    drawn = graft(
+        noisy, CORNER, BOX, {}, toy_lesions, replace(SETTINGS, visible=False), np.random.default_rng(2)
+    ).lesion
+    assert bool((drawn == 1).any()) and not bool((drawn == UNSURE).any())
+    assert int((hidden == 1).sum()) < int((drawn == 1).sum())
+    assert bool((hidden == UNSURE).any())
+    assert bool(((hidden == UNSURE) & (drawn == 0)).any())
+
+
+def test_noise_over_a_faint_lesion_leaves_it_in_doubt() -> None:
+    before = visit((Sequence.FLAIR,))
+    lesion = torch.zeros_like(before.lesion)
+    n = lesion.shape[0] // 2
+    lesion[n : n + 4, n : n + 4, n : n + 4] = 1
+    settings = Synthesis(rotation_degrees=0.0, scaling=1.0, stripped=0.0, bias=0.0, thickest_mm=3.0)
+    looks = [rescan(replace(before, lesion=lesion), settings, np.random.default_rng(seed)).lesion for seed in range(30)]
+    doubtful = sum(bool((look == UNSURE).any()) for look in looks)
+    assert 3 <= doubtful < 30  # where noise was added; marks on what is as it was are left alone
+    assert sum(torch.equal(look, lesion) for look in looks) >= 3

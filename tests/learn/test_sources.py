@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 import torch
 
+from dawson.learn.anatomy import Head, LesionMap
 from dawson.learn.cases import Case
+from dawson.learn.loss import UNSURE
 from dawson.learn.prepared import Prepared, Unit
-from dawson.learn.sources import Mixture, Numbered, Volumes, Windows
+from dawson.learn.sources import Mixture, Numbered, Patches, Volumes, Windows
 from dawson.recipe import Recipe, load_recipe
 from dawson.study import Sequence
 
@@ -86,3 +88,27 @@ def test_volumes_are_whole_and_varied() -> None:
     assert all(images.shape == (1, 40, 24, 50) and anatomy.numel() == 0 for images, _, anatomy, _ in looks)
     assert all(int(lesion.sum()) == 27 for _, lesion, _, _ in looks)
     assert len({float(images.mean()) for images, *_ in looks}) == 6
+
+
+@pytest.mark.parametrize("visible", ["true", "false"])
+def test_patches_teach_no_lesion_that_drowns_in_noise(
+    toy_head: Head, toy_lesions: list[LesionMap], visible: str
+) -> None:
+    recipe = load_recipe(
+        "dawson",
+        {
+            "prepare.window": "48",
+            "synthesis.visible": visible,
+            "synthesis.noise": "[0.8, 0.8]",
+            "synthesis.healthy": "0.0",
+            "synthesis.small_lesion_radius_mm": "1.0",
+            "synthesis.subsets": "{flair=1.0}",
+        },
+    )
+    labels = [Patches([toy_head], toy_lesions, recipe).draw(number)[1] for number in range(6)]
+    plain = sum(int((label == 1).sum()) for label in labels)
+    doubtful = sum(int((label == UNSURE).sum()) for label in labels)
+    if visible == "true":
+        assert doubtful > 0 and plain < 0.2 * doubtful
+    else:
+        assert plain > 0 and doubtful == 0

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from dawson.learn import scanner
 from dawson.learn.anatomy import Head, LesionMap
 from dawson.learn.scanner import Acquisition, blur_matrix, draw_acquisition, draw_noise, draw_slices, slice_matrices
 from dawson.learn.synthesis import Sample, as_seen, synthesize, vary
@@ -214,3 +215,31 @@ def test_most_scans_have_grain_along_their_slices_only() -> None:
     for acquisition in grainy:
         for cut, grain in zip(acquisition.interpolate, acquisition.grain, strict=True):
             assert (cut is None) != (grain is None)
+
+
+def test_most_patients_are_cut_alike_in_all_sequences(
+    toy_head: Head, toy_lesions: list[LesionMap], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cuts: list[tuple[int, float]] = []
+    real = scanner.draw_acquisition
+    monkeypatch.setattr(
+        scanner, "draw_acquisition", lambda n, s, rng, **rest: cuts.append(s) or real(n, s, rng, **rest)
+    )
+    for seed in range(30):
+        synthesize([toy_head], toy_lesions, Synthesis(), 16, np.random.default_rng(seed), sequences=ALL)
+    patients = [cuts[at : at + 3] for at in range(0, len(cuts), 3)]
+    alike = [p for p in patients if len({axis for axis, _ in p}) == 1]
+    assert 18 <= len(alike) < 30
+    assert all(distance <= Synthesis().thickest_mm for _, distance in cuts)
+    assert {axis < 0 for p in alike for axis, _ in p} == {True, False}
+
+
+@pytest.mark.parametrize(("shown", "kept"), [(ALL, Sequence.FLAIR), ((Sequence.T1, Sequence.T2), Sequence.T2)])
+def test_what_raters_draw_on_is_never_left_out(shown: tuple[Sequence, ...], kept: Sequence) -> None:
+    images = torch.zeros(3, 4, 4, 4)
+    for sequence in shown:
+        images[ALL.index(sequence)] = 1
+    sample = Sample(images, torch.zeros(4, 4, 4, dtype=torch.uint8), torch.zeros(4, 4, 4, dtype=torch.uint8))
+    left = [vary(sample, np.random.default_rng(seed), drop=1.0).images for seed in range(12)]
+    assert all(bool(one[ALL.index(kept)].any()) for one in left)
+    assert all(sum(bool(channel.any()) for channel in one) == len(shown) - 1 for one in left)

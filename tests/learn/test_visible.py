@@ -62,9 +62,9 @@ def test_what_is_large_clipped_or_not_to_be_overlooked_is_doubtful() -> None:
 
 
 def test_cortex_beside_a_lesion_does_not_hide_it() -> None:
-    images, lesion, anatomy = patch(8.0)
-    anatomy[25:] = int(Anatomy.CORTEX)
-    images[0][25:] += 6 * SPREAD
+    images, lesion, anatomy = patch(7.5)
+    anatomy[24:] = int(Anatomy.CORTEX)
+    images[0][24:] += 6 * SPREAD
     assert torch.equal(seen_by_raters(images, lesion, anatomy), lesion)
 
 
@@ -72,9 +72,20 @@ def test_a_fluid_lesion_is_seen_by_its_rim() -> None:
     images, lesion, anatomy = patch(4.0)
     lesion[18:30, 18:30, 18:30] = 1
     images[0][18:30, 18:30, 18:30] += 4 * SPREAD
-    images[0][20:28, 20:28, 20:28] -= 12 * SPREAD
-    judged = seen_by_raters(images, lesion, anatomy)
-    assert torch.equal(judged, lesion)
+    images[0][19:29, 19:29, 19:29] -= 12 * SPREAD  # more than half of it
+    assert float(images[0][lesion == 1].median()) < 1
+    assert torch.equal(seen_by_raters(images, lesion, anatomy), lesion)
+
+
+def test_a_very_large_one_is_seen_and_others_are_no_surroundings() -> None:
+    images, lesion, anatomy = patch(0.0)
+    lesion[15:30, 15:30, 15:30] = 1
+    assert torch.equal(seen_by_raters(images, lesion, anatomy), lesion)
+    images, lesion, anatomy = patch(4.0)
+    beside = (slice(26, 34), slice(18, 26), slice(18, 26))
+    lesion[beside] = 1
+    images[0][beside] += 20 * SPREAD  # would raise the level and the spread around
+    assert torch.equal(seen_by_raters(images, lesion, anatomy), lesion)
 
 
 def test_marks_of_raters_stay_and_the_input_is_left_alone() -> None:
@@ -87,6 +98,6 @@ def test_marks_of_raters_stay_and_the_input_is_left_alone() -> None:
 
 
 def test_what_lies_outside_of_the_brain_is_no_yardstick() -> None:
-    images, lesion, anatomy = patch(4.0)
+    images, lesion, anatomy = patch(0.0)
     anatomy[:, :, :] = int(Anatomy.OUTSIDE)
     assert np.array_equal(seen_by_raters(images, lesion, anatomy), lesion)

@@ -89,11 +89,11 @@ def graft(
         images[channel] = (images[channel] + added).clamp(0, CEILING)
     if truth is None:
         return sample
-    new = truth & (sample.lesion == 0)
-    label = torch.ones_like(sample.lesion)
-    if settings.visible:
-        label = seen_by_raters(images, torch.where(new, label, UNSURE * (sample.lesion > 0)), sample.anatomy)
-    return Sample(images, torch.where(new, label, sample.lesion), sample.anatomy)
+    lesion = torch.where(truth & (sample.lesion == 0), torch.ones_like(sample.lesion), sample.lesion)
+    if settings.visible:  # of its own lesions whoever marked the visit is the judge
+        others = torch.where(sample.lesion > 0, UNSURE, lesion)
+        lesion = torch.where(sample.lesion > 0, sample.lesion, seen_by_raters(images, others, sample.anatomy))
+    return Sample(images, lesion, sample.anatomy)
 
 
 def _added(

@@ -14,6 +14,7 @@ from torch.nn import functional
 from dawson.learn import scanner
 from dawson.learn.loss import UNSURE
 from dawson.learn.synthesis import Sample, as_seen, draw_strip, turn
+from dawson.learn.visible import seen_by_raters
 from dawson.prepare.intensity import CEILING
 from dawson.recipe import Synthesis
 
@@ -31,6 +32,7 @@ def rescan(sample: Sample, settings: Synthesis, rng: np.random.Generator) -> Sam
     strip = draw_strip(sample.anatomy, rng) if rng.random() < settings.stripped else None
     lesion = sample.lesion
     present = [channel for channel in range(len(images)) if bool(images[channel].any())]
+    drowned = False
     for channel in present:
         image = images[channel]
         if rng.random() < BIASED:
@@ -47,8 +49,11 @@ def rescan(sample: Sample, settings: Synthesis, rng: np.random.Generator) -> Sam
         if rng.random() < NOISIER:
             grain = scanner.blur_matrix(size, float(rng.uniform(0.3, 1.0)))
             noise = scanner.draw_noise(image.shape, (grain, grain, None if rng.random() < 0.5 else grain), generator)
-            image = image + float(rng.uniform(*NOISE)) * noise * (image > 0)  # what nobody saw stays unseen
+            image = image + float(rng.uniform(*NOISE)) * noise * (image > 0)  # what was not shown stays so
+            drowned = drowned or channel == present[0]
         images[channel] = image.clamp(0, CEILING) if strip is None else image.clamp(0, CEILING) * strip
+    if drowned and settings.visible:
+        lesion = seen_by_raters(images, lesion, sample.anatomy, overlook=False)
     if strip is None:
         return Sample(images, lesion, sample.anatomy)
     inside = strip > 0.5

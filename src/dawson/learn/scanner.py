@@ -75,8 +75,8 @@ def draw_acquisition(
 
     Scanners, registration and resampling to 1 mm all interpolate, which smooths the noise with the image. Of the
     blur within slices a share lies before the noise, the rest after it: white noise is what few scans have
-    (on seven real ones neighbours within a slice correlate by 0.3 to 0.8, 0.65 in the median), and a
-    network that knows no other takes its clots for lesions.
+    (``benchmarks/noise.py``: neighbours correlate by 0.65 in the median), and a network that knows no other
+    takes its clots for lesions. Noise of voxels much larger than 1 mm has hardly any grain.
     """
     acquire: list[Tensor | None] = []
     interpolate: list[Tensor | None] = []

@@ -88,9 +88,6 @@ class Windows:
             sample = graft(sample, corner, one.lesion.shape, one.slices, self.lesions, self.recipe.synthesis, rng)
         if rng.random() < self.recipe.augment.rescanned:
             sample = rescan(sample, self.recipe.synthesis, rng)
-            if self.recipe.synthesis.visible:  # new noise may drown what was to be seen before
-                lesion = seen_by_raters(sample.images, sample.lesion, sample.anatomy, overlook=False)
-                sample = Sample(sample.images, lesion, sample.anatomy)
         if rng.random() < 0.5:
             sample = Sample(sample.images.flip(1), sample.lesion.flip(0), sample.anatomy.flip(0))
         sample = vary(sample, rng, drop=0.0)

@@ -31,6 +31,7 @@ from dawson.learn.tissues import (
     draw_random_contrast,
 )
 from dawson.learn.view import draw_view
+from dawson.learn.visible import RATED
 from dawson.prepare.intensity import CEILING, rough_scale
 from dawson.recipe import Synthesis
 from dawson.study import Sequence
@@ -104,9 +105,10 @@ def synthesize(
         ideal = paint(scene, means[row], sequence, rng)
         if row and not alike:
             slices = scanner.draw_slices(rng, thick_probability=settings.thick, thickest_mm=settings.thickest_mm)
-        elif row:
-            slices = slices[0], slices[1] * rng.uniform(*DISTANCES)
-        acquisition = scanner.draw_acquisition(size, slices, rng, spacing=spacing)
+        own = slices
+        if row and alike:
+            own = slices[0], min(slices[1] * rng.uniform(*DISTANCES), settings.thickest_mm)
+        acquisition = scanner.draw_acquisition(size, own, rng, spacing=spacing)
         image = scanner.scan(
             ideal,
             acquisition,
@@ -138,12 +140,16 @@ def synthesize(
 def vary(sample: Sample, rng: np.random.Generator, *, drop: float = 0.35) -> Sample:
     """Another look at a patch: mirrored, with other gains and tone curves, at times (``drop``) a sequence fewer.
 
-    Never fewer by the first, on which the lesions were drawn.
+    Never fewer by the one that raters draw on, which says what is a lesion.
     """
-    images = sample.images.flip(1)
+    images, channels = sample.images.flip(1), list(Sequence)
     present = [c for c in range(3) if images[c].any()]
     if len(present) > 1 and rng.random() < drop:
-        images[present.pop(int(rng.integers(1, len(present))))] = 0
+        rated = next(c for c in (channels.index(s) for s in RATED) if c in present)
+        others = [c for c in present if c != rated]
+        gone = others[int(rng.integers(len(others)))]
+        images[gone] = 0
+        present.remove(gone)
     for channel in present:
         tone = float(np.exp(rng.normal(0, 0.12)))
         images[channel] = (images[channel] ** tone * float(np.exp(rng.normal(0, 0.08)))).clamp(0, CEILING)

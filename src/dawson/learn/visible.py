@@ -19,10 +19,11 @@ from dawson.learn.loss import UNSURE
 from dawson.learn.tissues import PARENCHYMA, Anatomy
 from dawson.study import Labels, Mask, Sequence
 
-NOT_SEEN, DOUBTFUL = 1.0, 1.75  # contrasts below which nobody marks a lesion, and not everybody
-SHELL = (1.5, 4.5)  # voxels from a lesion within which its surroundings lie
+RATED = (Sequence.FLAIR, Sequence.T2, Sequence.T1)  # what raters draw on, if there is no better
+NOT_SEEN, DOUBTFUL = 1.0, 1.75  # contrasts below which nobody marks a lesion, and below which some would not
+SHELL = (1.5, 4.5)  # mm from a lesion within which its surroundings lie
 ENOUGH = 10  # voxels of a tissue around, below which it is no yardstick
-SMALL, LARGE = 100, 3000  # voxels, up to which a faint lesion is overlooked, and from which on one is always seen
+SMALL, LARGE = 100, 3000  # voxels, below which a faint lesion is overlooked, and from which on one is always seen
 UPPER = 0.6745  # of a standard deviation: the upper quartile of noise
 FLOOR = 0.01  # smallest standard deviation of surroundings, relative to the brain's median
 
@@ -34,10 +35,11 @@ def seen_by_raters(images: Tensor, lesion: Tensor, anatomy: Tensor, *, overlook:
     was that already; ``anatomy`` (n, n, n) of :class:`dawson.learn.tissues.Anatomy`. Each 26-connected lesion is
     judged by the sequence that raters draw on: FLAIR, else T2; where there is a T1 alone, by that, but never further
     than UNSURE. Nothing is overlooked (0) that another sequence shows, that is not small, or that goes on beyond the
-    window; nor where ``overlook`` is off. Around an UNSURE lesion its blurred rim is UNSURE too.
+    window; nor where ``overlook`` is off. What has :data:`LARGE` voxels is seen. Around an UNSURE lesion its blurred
+    rim is UNSURE too. Voxels are taken to be of 1 mm.
     """
-    order = (Sequence.FLAIR, Sequence.T2, Sequence.T1)
-    shown = [(s, images[list(Sequence).index(s)].numpy()) for s in order if bool(images[list(Sequence).index(s)].any())]
+    channels = list(Sequence)
+    shown = [(s, images[channels.index(s)].numpy()) for s in RATED if bool(images[channels.index(s)].any())]
     labels = lesion.to(torch.uint8).clone()
     if not shown or not bool((labels == 1).any()):
         return labels

@@ -180,7 +180,7 @@ class Synthesis:
     border: float = 0.42
     """Height of a lesion's border, as a share of its own peak, at which the truth is drawn: raters draw generously."""
     visible: bool = True
-    """Whether what no rater could see in the drawn image does not count as lesion (:mod:`dawson.learn.visible`)."""
+    """Whether only what raters could see in the drawn image counts as lesion (:mod:`dawson.learn.visible`)."""
     rotation_degrees: float = 8.0
     scaling: float = 1.15
     elastic_mm: float = 4.0
