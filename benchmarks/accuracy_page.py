@@ -1,7 +1,7 @@
 """Write docs/accuracy.md from what ``dawson evaluate`` measured on the labelled real scans.
 
     python benchmarks/labelled.py -o labelled.tsv
-    python benchmarks/left_out.py labelled.tsv --model RUN --fold … -o evaluation
+    python benchmarks/left_out.py labelled.tsv --model RUN [--fold …] -o evaluation
     python benchmarks/accuracy_page.py evaluation
 
 Every figure on the page is one of ``evaluation/summary.json``; charts are copied to docs/images.
@@ -134,8 +134,7 @@ def main() -> None:
 `{shipped["name"]}`, version {shipped["version"]} (ONNX file {model["sha256"][:12]}…) on seven labelled real scans
 of five patients:
 Ljubljana 26 (3D-MR-MS, CC BY), MSLesSeg P14 (three visits) and P18, Tabriz 104252 and 105074.
-**MSLesSeg was never trained on.** The shipped model has learned from the other three patients in one stage; their
-figures are those of the model without it, which has seen none of the three.
+**The model has learned from none of them.**
 Threshold {model["threshold"]}, least peak {model["peak"]} and calibration were chosen on these very scans
 (see the
 [training log](training-log.md)): expect a little less elsewhere. Measured by `benchmarks/left_out.py` with

@@ -63,8 +63,8 @@ def test_calibration_moves_a_threshold_and_a_peak_where_they_are_wanted(
 
 
 def test_a_model_named_twice_counts_twice(run_script: Callable[..., None], tmp_path: Path) -> None:
-    """The shipped model's mean is one of 1 : 2; the rule is the first one's."""
-    one, other = load_model().folder, Path(__file__).parents[2] / "models" / "dawson-1-zero-shot"
+    """As for a mean of 1 : 2; the rule is the first one's."""
+    one, other = load_model().folder, Path(__file__).parents[2] / "models" / "stage-I"
     run_script("average", one, other, other, "-o", tmp_path / "mean")
     first, second, mean = (load_weights(folder / SAFETENSORS) for folder in (one, other, tmp_path / "mean"))
     assert first.keys() == mean.keys()
