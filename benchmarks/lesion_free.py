@@ -29,9 +29,8 @@ from dawson.learn.anatomy import Head, LesionMap, nifti_files, read_heads
 from dawson.learn.scanner import along_axes, draw_acquisition, draw_slices
 from dawson.learn.synthesis import Sample, synthesize
 from dawson.learn.tissues import PARENCHYMA, TISSUES, Anatomy
-from dawson.network.model import load_model
 from dawson.pipeline import segment
-from dawson.recipe import Synthesis
+from dawson.recipe import Synthesis, load_recipe
 from dawson.study import Grid, Labels, Scan, Sequence, Study
 
 SIDE = 224
@@ -57,7 +56,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path("cache"))
     options = parser.parse_args()
     heads = read_heads(nifti_files(options.maps), options.cache)
-    settings = load_model(options.model).recipe.synthesis
+    settings = load_recipe("dawson").synthesis  # as it is now, whatever the model learned from
     settings = replace(settings, thick=0.0 if options.thin else settings.thick)
     if options.ceiling:
         _print_ceiling([heads[number % len(heads)] for number in range(options.heads)], settings)
