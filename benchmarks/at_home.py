@@ -45,7 +45,6 @@ from dawson.learn.visible import SHELL, contrast, seen_by_raters, surroundings
 from dawson.network.model import load_model
 from dawson.pipeline import segment
 from dawson.prepare.grid import resample
-from dawson.read import read_scan
 from dawson.read.mask import read_anatomy, read_mask
 from dawson.recipe import load_recipe
 from dawson.study import Labels, Mask, Sequence
@@ -210,7 +209,6 @@ def _drawn(options: argparse.Namespace) -> Iterator[tuple[str, Look]]:
 def _kept(options: argparse.Namespace) -> Iterator[tuple[str, Look]]:
     for kept in read_kept(options):
         anatomy, _, _ = read_anatomy(kept.folder / "anatomy.nii.gz")
-        scan = read_scan(kept.case.scans[Sequence.FLAIR], Sequence.FLAIR)
         yield (
             kept.inputs,
             Look(
@@ -218,7 +216,7 @@ def _kept(options: argparse.Namespace) -> Iterator[tuple[str, Look]]:
                 _unsure(kept),
                 read_mask(kept.folder / "lesions.nii.gz").mask,
                 kept.probability,
-                resample(scan.voxels, scan.grid, kept.grid, interpolation="linear"),
+                kept.image(Sequence.FLAIR),
                 anatomy,
                 kept.grid.spacing,
                 kept.least,

@@ -22,8 +22,6 @@ from dawson.learn.anatomy import nifti_files, read_heads, read_lesion_map
 from dawson.learn.synthesis import synthesize
 from dawson.learn.tissues import Anatomy
 from dawson.measure.lesions import connected
-from dawson.prepare.grid import resample
-from dawson.read import read_scan
 from dawson.read.mask import read_anatomy
 from dawson.recipe import load_recipe
 from dawson.study import Mask, Sequence
@@ -54,9 +52,7 @@ def main() -> None:
 def _scans(options: argparse.Namespace) -> Iterator[tuple[NDArray[np.float32], Mask, NDArray[np.uint8], float]]:
     for kept in read_kept(options):
         anatomy, _, _ = read_anatomy(kept.folder / "anatomy.nii.gz")
-        scan = read_scan(kept.case.scans[Sequence.FLAIR], Sequence.FLAIR)
-        seen = resample(scan.voxels, scan.grid, kept.grid, interpolation="linear")
-        yield seen, kept.truth, anatomy, kept.grid.voxel_volume
+        yield kept.image(Sequence.FLAIR), kept.truth, anatomy, kept.grid.voxel_volume
 
 
 def _patches(options: argparse.Namespace) -> Iterator[tuple[NDArray[np.float32], Mask, NDArray[np.uint8], float]]:

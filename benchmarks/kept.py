@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from dawson.learn.cases import Case, find_cases
 from dawson.prepare.grid import resample
+from dawson.read import read_scan
 from dawson.read.mask import read_mask, read_probability
-from dawson.study import Grid, Mask
+from dawson.study import Grid, Mask, Sequence
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +37,11 @@ class Kept:
     def inputs(self) -> str:
         """The sequences that were given, ``flair+t1``."""
         return self.folder.name
+
+    def image(self, sequence: Sequence) -> NDArray[np.float32]:
+        """The case's scan of a sequence (i, j, k) on ``grid``, in its own units."""
+        scan = read_scan(self.case.scans[sequence], sequence)
+        return resample(scan.voxels, scan.grid, self.grid, interpolation="linear")
 
 
 def ask(description: str | None) -> argparse.Namespace:

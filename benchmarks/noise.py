@@ -23,8 +23,6 @@ from scipy import ndimage
 from dawson.learn.anatomy import nifti_files, read_heads, read_lesion_map
 from dawson.learn.synthesis import synthesize
 from dawson.learn.tissues import Anatomy
-from dawson.prepare.grid import resample
-from dawson.read import read_scan
 from dawson.read.mask import read_anatomy
 from dawson.recipe import load_recipe
 from dawson.study import Mask, Sequence
@@ -85,10 +83,8 @@ def _scans(options: argparse.Namespace) -> Iterator[tuple[str, NDArray[np.float3
     for kept in read_kept(options):
         anatomy, _, _ = read_anatomy(kept.folder / "anatomy.nii.gz")
         white = (anatomy == Anatomy.WHITE_MATTER) & ~ndimage.binary_dilation(kept.truth, iterations=2)
-        for sequence, file in kept.case.scans.items():
-            scan = read_scan(file, sequence)
-            image = resample(scan.voxels, scan.grid, kept.grid, interpolation="linear")
-            yield f"{kept.case.name} {sequence.value}", image, white
+        for sequence in kept.case.scans:
+            yield f"{kept.case.name} {sequence.value}", kept.image(sequence), white
 
 
 def _patches(options: argparse.Namespace) -> Iterator[tuple[str, NDArray[np.float32], Mask]]:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from dawson.learn.loss import UNSURE
 from dawson.learn.tissues import PARENCHYMA, Anatomy
+from dawson.prepare.volume import MAD_TO_SIGMA
 from dawson.study import Labels, Mask, Sequence
 
 RATED = (Sequence.FLAIR, Sequence.T2, Sequence.T1)  # what raters draw on, if there is no better
@@ -88,7 +89,7 @@ def contrast(image: NDArray[np.float32], own: Mask, shell: Labels) -> float:
         return float("nan")
     beside = image[shell == sizes.argmax()]
     level = float(np.median(beside))
-    spread = max(1.4826 * float(np.median(np.abs(beside - level))), FLOOR)
+    spread = max(MAD_TO_SIGMA * float(np.median(np.abs(beside - level))), FLOOR)
     middle, upper = np.percentile(image[own], (50, 75))
     return max(float(middle) - level, float(upper) - level - UPPER * spread) / spread
 
