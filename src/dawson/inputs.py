@@ -161,7 +161,7 @@ def _scaled(
 
     A sequence that shows too little of the brain, or hardly any signal there, is left out with a warning.
     """
-    scaled = np.zeros_like(images[(slice(None), *box)])
+    scaled = np.zeros(images[(slice(None), *box)].shape, np.float32)
     scales, coverage = {}, {}
     seen = parenchyma & shown(images.max(axis=0))  # zero in all is what a tool has cut away
     for sequence in study.sequences:

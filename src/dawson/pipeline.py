@@ -31,7 +31,7 @@ from dawson.measure.position import find_frame
 from dawson.measure.quality import Found, check_quality
 from dawson.measure.shape import CUT_CM2, LIKE_BRAINS, Outline
 from dawson.measure.volumes import measure_volumes
-from dawson.network.engine import Infer, load_engine, precision, run_model
+from dawson.network.engine import AT_ONCE, Infer, load_engine, precision, run_model
 from dawson.network.model import Model, load_model
 from dawson.prepare.align import Alignment
 from dawson.prepare.grid import bring_back, resample
@@ -99,11 +99,12 @@ def segment(study: Study, *, model: Path | str | None = None, progress: Progress
         raise ModelError(
             "finds brains, not lesions", file=network.folder, remedy="leave --model out, or name a model of lesions"
         )
-    infer = load_engine(network)
-    if network.recipe.volume is None:
+    whole = network.recipe.volume
+    infer = load_engine(network, at_once=AT_ONCE if whole is None else 1)
+    if whole is None:
         found = _in_windows(study, network, infer, clock.begin)
     else:
-        found = _in_one_volume(study, network, network.recipe.volume, infer, clock.begin)
+        found = _in_one_volume(study, network, whole, infer, clock.begin)
     warnings = found.warnings + _weak_inputs(network, found.used)
     probability, reference = found.probability, study.reference
     if reference.missing is not None:
@@ -172,7 +173,7 @@ def _in_windows(study: Study, network: Model, infer: Infer, begin: Progress) -> 
     second = _second_opinion(network, infer, seen.inputs)
     opinions = (first,) if second is None else (first, second)
     begin("bring back")
-    probability = _agreed(opinions, network, seen.inputs) * (seen.anatomy > 0)
+    probability = _agreed(opinions, network, seen.inputs, seen.anatomy > 0)
     here, target = seen.inputs.grid, study.reference.grid
     return _Found(
         bring_back(probability, here, target, threshold=network.threshold, peak=network.peak),
@@ -239,19 +240,23 @@ def _second_opinion(network: Model, infer: Infer, inputs: Inputs) -> _Opinion | 
     if inputs.used == (Sequence.FLAIR,) or frozenset(shown) not in learned:
         return None
     images = inputs.images * np.array([s in shown for s in Sequence], np.float32)[:, None, None, None]
-    scores = run_model(network, infer, images[:, ::-1], wanted=inputs.parenchyma[::-1])
+    scores = run_model(network, infer, images[:, ::-1], wanted=inputs.parenchyma[::-1], lesions_only=True)
     return _Opinion(shown, True, scores[0, ::-1])
 
 
-def _agreed(opinions: tuple[_Opinion, ...], network: Model, inputs: Inputs) -> Volume:
-    """The mean of calibrated lesion probabilities (i, j, k); where one was shown nothing, that of the others."""
-    total, votes = np.zeros(inputs.grid.shape, np.float32), np.zeros(inputs.grid.shape, np.float32)
-    anywhere = inputs.showing(inputs.used)
+def _agreed(opinions: tuple[_Opinion, ...], network: Model, inputs: Inputs, brain: Mask) -> Volume:
+    """The mean of calibrated lesion probabilities (i, j, k); where one was shown nothing, that of the others.
+
+    Zero outside of ``brain`` (i, j, k).
+    """
+    anywhere = inputs.showing(inputs.used)[brain]
+    total, votes = np.zeros(len(anywhere), np.float32), np.zeros(len(anywhere), np.float32)
     for own in opinions:
-        vote = inputs.showing(own.shown) | ~anywhere
-        total += vote * calibrate(own.probability, *network.calibration_of(own.inputs))
+        vote = inputs.showing(own.shown)[brain] | ~anywhere
+        total += vote * calibrate(own.probability[brain], *network.calibration_of(own.inputs))
         votes += vote
-    mean: Volume = total / np.maximum(votes, 1)
+    mean = np.zeros(brain.shape, np.float32)
+    mean[brain] = total / np.maximum(votes, 1)
     return mean
 
 

@@ -6,6 +6,8 @@ import itertools
 import shutil
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -51,6 +53,38 @@ def test_blending_gives_back_what_every_window_agrees_on(shape: tuple[int, int, 
     assert np.allclose(scores[4], images[0], atol=1e-4)
 
 
+def test_windows_side_by_side_give_the_same_and_stop_where_one_fails() -> None:
+    images = np.random.default_rng(0).random((3, 40, 30, 20), dtype=np.float32)
+    calls = []
+
+    def infer(part: np.ndarray) -> np.ndarray:
+        calls.append(1)
+        time.sleep(0.01 * (len(calls) % 3))  # in another order than they began
+        return np.repeat(part[:1] ** 2, OUTPUTS, axis=0)
+
+    settings = {"window": 16, "overlap": 0.25, "outputs": OUTPUTS}
+    one, two = (run_windows(infer, images, **settings, at_once=n) for n in (1, 2))
+    assert np.array_equal(one, two)
+
+    def fail(part: np.ndarray) -> np.ndarray:
+        calls.append(1)
+        raise MemoryError
+
+    calls.clear()
+    with pytest.raises(MemoryError):
+        run_windows(fail, images, **settings, at_once=2)
+    assert len(calls) < 5  # of 18
+
+
+def test_an_engine_may_be_called_by_several_threads(small_model: Path) -> None:
+    images = [np.random.default_rng(n).random((3, 32, 32, 32), dtype=np.float32) for n in range(8)]
+    infer = load_engine(load_model(small_model), "f32", at_once=2)
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(infer, images))
+    for image, found in zip(images, together, strict=True):
+        assert np.array_equal(infer(image), found)
+
+
 def test_windows_without_anything_wanted_are_skipped() -> None:
     images = np.ones((3, 32, 16, 16), dtype=np.float32)
     wanted = np.zeros((32, 16, 16), dtype=bool)
@@ -91,6 +125,19 @@ def test_onnx_and_safetensors_agree(small_model: Path, monkeypatch: pytest.Monke
     images = np.random.default_rng(1).random((3, 32, 32, 32), dtype=np.float32)
     found = load_engine(load_model(small_model))(images)
     assert np.abs(found - torch_scores(small_model, images)).max() < 1e-4
+
+
+@pytest.mark.parametrize("offset", [-300.0, 300.0])
+def test_what_all_classes_have_in_common_changes_nothing(small_model: Path, tmp_path: Path, offset: float) -> None:
+    """Training leaves that free; a lesion's logit of such a size is a probability of 0 or 1."""
+    model = load_model(small_model)
+    weights = load_file(small_model / "model.safetensors")
+    weights["head.bias"][:] = weights["head.bias"] + offset
+    folder = export(weights, model.recipe, tmp_path / "model", {"steps": 0})
+    images = np.random.default_rng(1).random((3, 32, 32, 32), dtype=np.float32)
+    found = load_engine(load_model(folder), "f32")(images)
+    assert np.abs(found[1:] - torch_scores(small_model, images)[1:]).max() < 1e-3
+    assert np.abs(found[0] - float(offset > 0)).max() < 1e-6
 
 
 def test_the_shipped_weights_give_the_same_mask_either_way(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,12 +9,11 @@ for all, and so do maps, tables and intervals that go by them.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from dawson.study import Volume
 
-
-def calibrate(probability: Volume, slope: float, offset: float) -> Volume:
-    """Probabilities (i, j, k) in [0, 1] with log-odds of ``slope`` times theirs plus ``offset``.
+def calibrate(probability: NDArray[np.float32], slope: float, offset: float) -> NDArray[np.float32]:
+    """Probabilities of any shape in [0, 1] with log-odds of ``slope`` times theirs plus ``offset``.
 
     ``slope`` is above 0, so the order of voxels stays; 0 and 1 stay 0 and 1.
     """

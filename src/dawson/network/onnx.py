@@ -24,6 +24,7 @@ from dawson.recipe import EPSILON, SLOPE, Network
 OPSET = 17
 IR_VERSION = 9
 WEIGHT_LEVELS, INPUT_LEVELS = 63, 255  # on either side of zero, and above the lowest
+LOGIT = 80.0  # beyond it a probability is 0 or 1; the exponentials of all classes add up to less than float32 holds
 
 Ranges = Mapping[str, tuple[float, float]]
 """Lowest and highest value that convolutions are fed, by their names."""
@@ -45,14 +46,17 @@ class _Graph:
         self.initializers.append(numpy_helper.from_array(np.asarray(values), name))
         return name
 
-    def fed(self, x: str, name: str, *, outputs: int = 0) -> list[str]:
+    def fed(self, x: str, name: str, *, transposed: bool = False) -> list[str]:
         """What the convolution ``name`` is fed, and its weights, both of few levels where its range is known.
 
-        ``outputs`` is the weights' axis of output channels, each of which has a step of its own.
+        Each output channel's weights have a step of their own. Of what a transposed one is fed, values below zero count
+        as zero: OpenVINO computes those in integers only where zero is the lowest level, and what leaky ReLUs leave
+        below it is a level or two.
         """
         if name not in self.ranges:
             return [x, self.weight(f"{name}.weight")]
-        low, high = min(self.ranges[name][0], 0.0), max(self.ranges[name][1], 0.0)
+        outputs = 1 if transposed else 0  # the weights' axis of output channels
+        low, high = 0.0 if transposed else min(self.ranges[name][0], 0.0), max(self.ranges[name][1], 0.0)
         step = max(high - low, 1e-6) / INPUT_LEVELS
         how = [
             self.constant(f"{name}.step", np.float32(step)),
@@ -93,6 +97,30 @@ class _Graph:
         )
         return self.node("LeakyRelu", [x], f"{name}.relu", alpha=SLOPE)
 
+    def probabilities(self, x: str, outputs: int) -> str:
+        """The head, the sigmoid of its first logit and the softmax of the others, as ``scores``.
+
+        Each exponential over the sum of those that it competes with, and the lesion's over itself and one: a
+        convolution adds them up. An engine's own softmax over channels takes several times as long, and so does
+        splitting them and putting them together again. The mean of the softmax's logits is taken off beforehand, which
+        changes nothing but that the highest is never so low that its exponential could vanish.
+        """
+        head = []
+        for part in ("weight", "bias"):
+            values = np.array(self.weights[f"head.{part}"], dtype=np.float32)
+            values[1:] -= values[1:].mean(axis=0) if outputs > 1 else 0.0
+            head.append(self.constant(f"head.{part}", values))
+        logits = self.node("Conv", [x, *head], "head", kernel_shape=[1] * 3)
+        bounds = [
+            self.constant(f"logits.{end}", np.float32(value)) for end, value in (("low", -LOGIT), ("high", LOGIT))
+        ]
+        odds = self.node("Exp", [self.node("Clip", [logits, *bounds], "logits")], "odds")
+        among = np.ones((outputs, outputs), np.float32)
+        among[0, 1:] = among[1:, 0] = 0.0
+        beside = np.eye(1, outputs, dtype=np.float32)[0]
+        rivals = [self.constant("among", among[:, :, None, None, None]), self.constant("beside", beside)]
+        return self.node("Div", [odds, self.node("Conv", [odds, *rivals], "rivals", kernel_shape=[1] * 3)], "scores")
+
 
 def to_onnx(
     weights: Mapping[str, NDArray[np.generic]],
@@ -118,7 +146,7 @@ def to_onnx(
     for step, level in enumerate(range(len(network.widths) - 2, -1, -1)):
         x = graph.node(
             "ConvTranspose",
-            graph.fed(x, f"up.{step}", outputs=1),
+            graph.fed(x, f"up.{step}", transposed=True),
             f"up.{step}",
             kernel_shape=[2] * 3,
             strides=[2] * 3,
@@ -126,15 +154,7 @@ def to_onnx(
         x = graph.node("Concat", [x, skips[level]], f"skip.{step}", axis=1)
         for unit in range(network.convolutions[level]):
             x = graph.unit(x, f"merge.{step}.{unit}", 1)
-    x = graph.node("Conv", [*graph.fed(x, "head"), graph.weight("head.bias")], "head", kernel_shape=[1] * 3)
-    if outputs == 1:
-        graph.node("Sigmoid", [x], "scores")
-    else:
-        parts = graph.constant("split", np.array([1, outputs - 1], dtype=np.int64))
-        graph.nodes.append(helper.make_node("Split", [x, parts], ["lesion", "anatomy"], name="heads", axis=1))
-        lesion = graph.node("Sigmoid", ["lesion"], "lesion.probability")
-        anatomy = graph.node("Softmax", ["anatomy"], "anatomy.probability", axis=1)
-        graph.node("Concat", [lesion, anatomy], "scores", axis=1)
+    graph.probabilities(x, outputs)
     model = helper.make_model(
         helper.make_graph(
             graph.nodes,
