@@ -32,8 +32,9 @@ from dawson.evaluate.statistics import bootstrap_interval
 from dawson.learn.cases import Case, find_cases
 from dawson.learn.check import check_cases
 from dawson.learn.prepared import Prepared, Unit, prepare_units
-from dawson.network.engine import load_engine, run_windows
+from dawson.network.engine import load_engine
 from dawson.network.model import load_model
+from dawson.network.windows import run_windows
 from dawson.recipe import load_recipe
 from dawson.study import Sequence
 

@@ -25,8 +25,9 @@ from dawson.inputs import lay_out
 from dawson.learn.anatomy import nifti_files, read_heads
 from dawson.learn.tissues import Anatomy
 from dawson.locate import load_locator, locate
-from dawson.network.engine import argmax_anatomy, load_engine
+from dawson.network.engine import load_engine
 from dawson.network.model import CARD, load_model, write_card
+from dawson.network.windows import argmax_anatomy
 from dawson.pipeline import look
 from dawson.prepare.grid import resample
 from dawson.study import Labels, Mask, Volume

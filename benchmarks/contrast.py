@@ -14,16 +14,14 @@ import argparse
 from collections.abc import Iterator
 
 import numpy as np
-from kept import ask_either, read_kept
+from drawn import ask_patches, draw_patches, recipe_of
+from kept import read_kept
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from dawson.learn.anatomy import nifti_files, read_heads, read_lesion_map
-from dawson.learn.synthesis import synthesize
 from dawson.learn.tissues import Anatomy
 from dawson.measure.lesions import connected
 from dawson.read.mask import read_anatomy
-from dawson.recipe import load_recipe
 from dawson.study import Mask, Sequence
 
 SHELL_MM = (2.0, 4.0)
@@ -35,9 +33,7 @@ def main() -> None:
     """Print quantiles, for lesions in white matter and for those beside cortex."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--largest", type=float, default=150.0, help="mm³")
-    parser.add_argument("--patches", type=int, default=60)
-    parser.add_argument("--set", action="append", default=[], help="a field of the recipe, as dawson train takes it")
-    options = ask_either(parser)
+    options = ask_patches(parser, patches=60)
     images = _scans(options) if options.evaluation is not None else _patches(options)
     found = [row for image in images for row in _lesions(*image, options.minimum, options.largest)]
     table = np.array(found).reshape(-1, 2)
@@ -56,12 +52,8 @@ def _scans(options: argparse.Namespace) -> Iterator[tuple[NDArray[np.float32], M
 
 
 def _patches(options: argparse.Namespace) -> Iterator[tuple[NDArray[np.float32], Mask, NDArray[np.uint8], float]]:
-    recipe = load_recipe("dawson", dict(setting.split("=", 1) for setting in options.set))
-    heads = read_heads(nifti_files(options.maps), options.cache)
-    lesions = [read_lesion_map(file) for file in nifti_files(options.masks)]
-    for number in range(options.patches):
-        rng = np.random.default_rng([SEED, number])
-        drawn = synthesize(heads, lesions, recipe.synthesis, recipe.prepare.window, rng, sequences=(Sequence.FLAIR,))
+    recipe = recipe_of(options)
+    for drawn in draw_patches(options, recipe, seed=SEED):
         image = drawn.images[list(Sequence).index(Sequence.FLAIR)].numpy()
         yield image, drawn.lesion.numpy() == 1, drawn.anatomy.numpy(), recipe.prepare.spacing_mm**3
 

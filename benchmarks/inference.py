@@ -27,8 +27,9 @@ from numpy.typing import NDArray
 
 from dawson.cores import threads
 from dawson.errors import UsageError
-from dawson.network.engine import load_engine, precision, run_model
+from dawson.network.engine import load_engine, precision
 from dawson.network.model import Model, load_model
+from dawson.network.windows import run_model
 
 SHAPE = (160, 160, 96)
 Run = Callable[[NDArray[Any]], object]

@@ -16,15 +16,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
-from kept import ask_either, read_kept
+from drawn import ask_patches, draw_patches, recipe_of
+from kept import read_kept
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from dawson.learn.anatomy import nifti_files, read_heads, read_lesion_map
-from dawson.learn.synthesis import synthesize
 from dawson.learn.tissues import Anatomy
 from dawson.read.mask import read_anatomy
-from dawson.recipe import load_recipe
 from dawson.study import Mask, Sequence
 
 SEED = 20_261_129  # no run's
@@ -36,9 +34,7 @@ LAGS = (1, 2, 3)
 def main() -> None:
     """Print a line for each scan or patch, and medians."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--patches", type=int, default=20)
-    parser.add_argument("--set", action="append", default=[], help="a field of the recipe, as dawson train takes it")
-    options = ask_either(parser)
+    options = ask_patches(parser, patches=20)
     found = []
     print("standard deviation; correlation one, two, three voxels apart along each axis")
     for name, image, white in _scans(options) if options.evaluation is not None else _patches(options):
@@ -88,13 +84,9 @@ def _scans(options: argparse.Namespace) -> Iterator[tuple[str, NDArray[np.float3
 
 
 def _patches(options: argparse.Namespace) -> Iterator[tuple[str, NDArray[np.float32], Mask]]:
-    recipe = load_recipe("dawson", dict(setting.split("=", 1) for setting in options.set))
-    settings = replace(recipe.synthesis, thick=0.0, lesion_centred=1.0)
-    heads = read_heads(nifti_files(options.maps), options.cache)
-    lesions = [read_lesion_map(file) for file in nifti_files(options.masks)]
-    for number in range(options.patches):
-        rng = np.random.default_rng([SEED, number])
-        drawn = synthesize(heads, lesions, settings, recipe.prepare.window, rng, sequences=(Sequence.FLAIR,))
+    recipe = recipe_of(options)
+    recipe = replace(recipe, synthesis=replace(recipe.synthesis, thick=0.0, lesion_centred=1.0))
+    for number, drawn in enumerate(draw_patches(options, recipe, seed=SEED)):
         white = drawn.anatomy.numpy() == Anatomy.WHITE_MATTER
         white &= ~ndimage.binary_dilation(drawn.lesion.numpy() == 1, iterations=2)
         yield f"patch {number}", drawn.images[list(Sequence).index(Sequence.FLAIR)].numpy(), white

@@ -24,8 +24,9 @@ from dawson.learn.prepared import Unit, prepare_units
 from dawson.learn.quantise import forget, quantise
 from dawson.learn.sources import Windows
 from dawson.measure.calibration import calibrate
-from dawson.network.engine import argmax_anatomy, load_engine
+from dawson.network.engine import load_engine
 from dawson.network.model import Model, load_model
+from dawson.network.windows import argmax_anatomy
 from dawson.study import Sequence, Volume
 
 RANGES, COMPARED = 24, 12  # windows

@@ -325,7 +325,11 @@ def test_where_one_opinion_was_shown_nothing_the_other_holds() -> None:
     both = _Opinion(tuple(shown), False, np.full((n, n, n), 0.9, np.float32))
     flair = _Opinion((dawson.Sequence.FLAIR,), True, np.full((n, n, n), 0.1, np.float32))
     network = replace(network, calibration={})
-    found = _agreed((both, flair), network, inputs)
+    brain = np.ones((n, n, n), bool)
+    brain[-4:] = False
+    found = _agreed((both, flair), network, inputs, brain)
+    assert not found[~brain].any()
+    found = _agreed((both, flair), network, inputs, np.ones((n, n, n), bool))
     assert np.allclose(found[8:, :, 8:], 0.5)
     assert np.allclose(found[8:, :, :8], 0.9)
     assert np.allclose(found[:8], 0.5)

@@ -13,8 +13,9 @@ from functools import cache
 import numpy as np
 
 from dawson.measure.brain import find_brain
-from dawson.network.engine import Infer, argmax_anatomy, load_engine, run_model
+from dawson.network.engine import Infer, load_engine
 from dawson.network.model import LOCATOR, ONNX, Model, load_model, shipped_or_folder
+from dawson.network.windows import argmax_anatomy, run_model
 from dawson.prepare.grid import block_means, spread_blocks
 from dawson.prepare.intensity import normalise, rough_scale
 from dawson.study import Grid, Labels, Mask, Volume
@@ -36,7 +37,7 @@ def load_locator() -> Locator:
 
 def start_locator(model: Model) -> Locator:
     """Compile a locator; it is small, and in f32 so that all CPUs see the same brain."""
-    return Locator(model, load_engine(model, "f32"))
+    return Locator(model, load_engine(model, "f32", at_once=1))
 
 
 @cache
@@ -83,7 +84,7 @@ def see(
     """Scores (1 + classes, i, j, k), anatomy of the one brain and its parenchyma (i, j, k) in images (3, i, j, k).
 
     ``images`` lie on an isotropic grid of ``spacing`` mm; ``overlap`` and ``wanted`` are those of
-    :func:`dawson.network.engine.run_model`. A ``generous`` outline leaves the brain as large as the loss's weights
+    :func:`dawson.network.windows.run_model`. A ``generous`` outline leaves the brain as large as the loss's weights
     have made it: what frames a brain may be too wide, and the locator's box is laid around such.
     """
     scores = run_model(model, infer, images, overlap=overlap, wanted=wanted)

@@ -31,8 +31,9 @@ from dawson.measure.position import find_frame
 from dawson.measure.quality import Found, check_quality
 from dawson.measure.shape import CUT_CM2, LIKE_BRAINS, Outline
 from dawson.measure.volumes import measure_volumes
-from dawson.network.engine import AT_ONCE, Infer, load_engine, precision, run_model
+from dawson.network.engine import AT_ONCE, Infer, load_engine, precision
 from dawson.network.model import Model, load_model
+from dawson.network.windows import run_model
 from dawson.prepare.align import Alignment
 from dawson.prepare.grid import bring_back, resample
 from dawson.prepare.intensity import brain_median, normalise, rough_scale

@@ -96,7 +96,7 @@ def test_training_and_inference_prepare_a_scan_alike(
     cases = find_cases(cohort)
     shown: list[np.ndarray] = []
 
-    def engine(_: Path) -> Callable[[np.ndarray], np.ndarray]:
+    def engine(_: Path, **__: object) -> Callable[[np.ndarray], np.ndarray]:
         def infer(images: np.ndarray) -> np.ndarray:
             shown.append(images)
             return np.zeros((1, *images.shape[1:]), np.float32)

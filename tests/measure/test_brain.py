@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 
-from dawson.measure.brain import find_brain
+from dawson.measure.brain import _eroded, find_brain
 
 
 @pytest.fixture
@@ -86,3 +87,23 @@ def test_the_middle_of_wide_ventricles_is_brain(radius: np.ndarray) -> None:
     found = find_brain(head, core, spacing=1.0)
     assert found[radius < 30].all()
     assert not found[radius > 34].any()
+
+
+@pytest.mark.parametrize("radius", range(5))
+def test_erosion_is_that_of_itk(radius: int) -> None:
+    """Also at the sides of the array, beyond which nothing is outside."""
+    mask = np.random.default_rng(radius).random((24, 20, 16)) > 0.02 / (1 + radius**2)
+    wanted = sitk.BinaryErode(sitk.GetImageFromArray(mask.astype(np.uint8)), [radius] * 3, sitk.sitkBall)
+    found = _eroded(mask, radius)
+    assert np.array_equal(found, sitk.GetArrayFromImage(wanted).astype(bool))
+    assert 0 < np.count_nonzero(found) < mask.size
+
+
+def test_room_around_the_head_changes_nothing() -> None:
+    rng = np.random.default_rng(3)
+    core = sitk.GetArrayFromImage(sitk.DiscreteGaussian(sitk.GetImageFromArray(rng.random((60, 50, 40))), 9.0)) > 0.5
+    candidates = core | (rng.random(core.shape) < 0.3)
+    alone = find_brain(candidates, core, spacing=1.0)
+    amid = find_brain(np.pad(candidates, 7), np.pad(core, 7), spacing=1.0)
+    assert alone.any()
+    assert np.array_equal(alone, amid[7:-7, 7:-7, 7:-7])

@@ -30,8 +30,9 @@ from dawson.learn.loss import UNSURE
 from dawson.learn.split_table import Volume
 from dawson.learn.tissues import Anatomy
 from dawson.locate import about_locator, load_locator
-from dawson.network.engine import argmax_anatomy, load_engine, run_model
+from dawson.network.engine import load_engine
 from dawson.network.model import ONNX, Model, load_model
+from dawson.network.windows import argmax_anatomy, run_model
 from dawson.prepare.align import align
 from dawson.prepare.grid import SAME_GRID_MM, resample
 from dawson.prepare.volume import prepare_volume

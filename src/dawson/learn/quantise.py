@@ -1,8 +1,8 @@
 """A trained network in 8-bit integers, for CPUs that multiply those faster than anything else.
 
 Nothing is learned: weights are rounded, and what each convolution is fed is rounded within the range that it had on
-some windows of real visits (post-training quantisation; Jacob et al., CVPR 2018). Instance normalisation behind
-every convolution takes away what rounding shifts, so no bias needs correction.
+some windows of real visits (post-training quantisation; Jacob et al., CVPR 2018), for transposed ones from zero on.
+Instance normalisation behind every convolution takes away what rounding shifts, behind transposed ones after the next.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from dawson.learn.loss import UNSURE, loss
 from dawson.learn.prepared import Prepared
-from dawson.network.engine import run_windows
+from dawson.network.windows import run_windows
 from dawson.recipe import Recipe
 
 

@@ -1,7 +1,7 @@
 """The U-Net as ONNX, written node by node from its weights (needs the ``onnx`` package).
 
-No tracing and no torch: the graph is what :mod:`dawson.network.unet` computes, weights are stored as fp16
-and cast to fp32 where used, which inference engines fold away when they load the model.
+No tracing and no torch: the graph is what :mod:`dawson.network.unet` computes, weights are stored as fp16 and cast to
+fp32 where used, which inference engines fold away when they load the model; only the few of the head are fp32.
 
 Of convolutions whose range of inputs is known, inputs are rounded to 8 bits and weights to 7: engines then multiply
 integers (Jacob et al., CVPR 2018), and everything between convolutions stays floating-point. Seven, since pairs of
@@ -24,7 +24,7 @@ from dawson.recipe import EPSILON, SLOPE, Network
 OPSET = 17
 IR_VERSION = 9
 WEIGHT_LEVELS, INPUT_LEVELS = 63, 255  # on either side of zero, and above the lowest
-LOGIT = 80.0  # beyond it a probability is 0 or 1; the exponentials of all classes add up to less than float32 holds
+LOGIT = 80.0  # logits end there: the exponentials of all classes add up to less than float32 holds
 
 Ranges = Mapping[str, tuple[float, float]]
 """Lowest and highest value that convolutions are fed, by their names."""
@@ -100,10 +100,11 @@ class _Graph:
     def probabilities(self, x: str, outputs: int) -> str:
         """The head, the sigmoid of its first logit and the softmax of the others, as ``scores``.
 
-        Each exponential over the sum of those that it competes with, and the lesion's over itself and one: a
-        convolution adds them up. An engine's own softmax over channels takes several times as long, and so does
-        splitting them and putting them together again. The mean of the softmax's logits is taken off beforehand, which
-        changes nothing but that the highest is never so low that its exponential could vanish.
+        Each exponential over itself and those that it competes with, and the lesion's over itself and one. A
+        convolution adds up the others, so that no score is above 1 even where an engine rounds what it adds. An
+        engine's own softmax over channels takes several times as long, and so does splitting them and putting them
+        together again. The mean of the softmax's logits is taken off beforehand, which changes nothing but that the
+        highest is never so low that its exponential could vanish.
         """
         head = []
         for part in ("weight", "bias"):
@@ -115,11 +116,12 @@ class _Graph:
             self.constant(f"logits.{end}", np.float32(value)) for end, value in (("low", -LOGIT), ("high", LOGIT))
         ]
         odds = self.node("Exp", [self.node("Clip", [logits, *bounds], "logits")], "odds")
-        among = np.ones((outputs, outputs), np.float32)
-        among[0, 1:] = among[1:, 0] = 0.0
-        beside = np.eye(1, outputs, dtype=np.float32)[0]
-        rivals = [self.constant("among", among[:, :, None, None, None]), self.constant("beside", beside)]
-        return self.node("Div", [odds, self.node("Conv", [odds, *rivals], "rivals", kernel_shape=[1] * 3)], "scores")
+        among = 1.0 - np.eye(outputs, dtype=np.float32)
+        among[0], among[:, 0] = 0.0, 0.0
+        alone = np.eye(1, outputs, dtype=np.float32)[0]
+        others = [self.constant("among", among[:, :, None, None, None]), self.constant("alone", alone)]
+        rivals = self.node("Conv", [odds, *others], "rivals", kernel_shape=[1] * 3)
+        return self.node("Div", [odds, self.node("Add", [odds, rivals], "all")], "scores")
 
 
 def to_onnx(
@@ -135,7 +137,7 @@ def to_onnx(
 
     ``weights`` are named as in the torch network's state dict; ``shape`` is (i, j, k). Scores are
     probabilities: the sigmoid of the lesion's logit, then the softmax of the anatomy's, if there is any.
-    Convolutions that ``ranges`` has are computed in integers.
+    Convolutions that ``ranges`` has, other than the head, are computed in integers.
     """
     graph = _Graph(weights, ranges or {})
     x, skips = "images", []
