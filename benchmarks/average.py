@@ -4,7 +4,8 @@
 
 Fine-tuned weights lie near those that they came from, and the mean of both often does better than either (Wortsman et
 al., ICML 2022). The rule, with its calibration and the weights of the anatomy, and the recipe are those of the first;
-benchmarks/rule.py and benchmarks/anatomy.py fit them to the mean.
+benchmarks/rule.py and benchmarks/anatomy.py fit them to the mean. Of one model by itself the ONNX is written anew, as
+this version of dawson writes it; benchmarks/quantise.py then does so with its integers.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from dawson.learn.checkpoint import keep_rule, load_weights
 from dawson.learn.export import export
 from dawson.network.model import SAFETENSORS, load_model
 
+OWN = ("name", "steps", "data", "rates", "from", "mean_of")  # what a card says of how its weights came about
+
 
 def main() -> None:
     """Average and export."""
@@ -28,10 +31,11 @@ def main() -> None:
     models = [load_model(folder) for folder in options.models]
     parts = [load_weights(model.folder / SAFETENSORS) for model in models]
     mean = {name: torch.stack([part[name].float() for part in parts]).mean(0) for name in parts[0]}
-    facts = {
-        "name": models[0].card["name"],
-        "mean_of": [{"name": m.card["name"], "sha256": m.card["sha256"][SAFETENSORS]} for m in models],
-    }
+    if len(models) == 1:
+        facts = {key: models[0].card[key] for key in OWN if key in models[0].card}
+    else:
+        parts_of = [{"name": model.card["name"], "sha256": model.card["sha256"][SAFETENSORS]} for model in models]
+        facts = {"name": models[0].card["name"], "mean_of": parts_of}
     recipe, fitted = keep_rule(options.models[0], models[0].recipe, None)
     print(export(mean, recipe, options.output, facts | fitted))
 

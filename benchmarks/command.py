@@ -1,9 +1,10 @@
 """Wall-clock seconds and peak memory of the whole `dawson segment` command, scan by scan.
 
-    python benchmarks/command.py [--data ../shared/data] [-o DIR] [--model FOLDER]
+    python benchmarks/command.py [--data ../shared/data] [--flair-only] [--no-report] [-o DIR] [--model FOLDER]
 
 Each command runs alone in a process of its own, as a user would start it. Prints a row a study: inputs, exit
-code, seconds, peak resident memory in GB, lesion count and load. Results stay in DIR.
+code, seconds, how many of them went into finding and measuring (`seconds` in summary.json: not Python's start, reading,
+pictures, report and writing), peak resident memory in GB, lesion count and load. Results stay in DIR.
 """
 
 from __future__ import annotations
@@ -38,14 +39,19 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--output", "-o", type=Path, default=Path(tempfile.gettempdir()) / "dawson-benchmark")
     parser.add_argument("--model", type=Path)
+    parser.add_argument("--flair-only", action="store_true")
+    parser.add_argument("--no-report", action="store_true")
     options = parser.parse_args()
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores")
-    print(f"{'study':<22}{'inputs':<14}{'exit':>5}{'s':>7}{'GB':>6}{'lesions':>9}{'ml':>8}")
+    print(f"{'study':<22}{'inputs':<14}{'exit':>5}{'s':>7}{'of it':>7}{'GB':>6}{'lesions':>9}{'ml':>8}")
     for name, files in studies(options.data).items():
         out = options.output / name
         command = [sys.executable, "-m", "dawson", "segment", "-o", str(out), "--overwrite"]
-        for sequence, file in files.items():
+        given = {s: file for s, file in files.items() if s == "flair" or not options.flair_only}
+        for sequence, file in given.items():
             command += [f"--{sequence}", str(file)]
+        if options.no_report:
+            command.append("--no-report")
         if options.model:
             command += ["--model", str(options.model)]
         started = time.perf_counter()
@@ -54,8 +60,9 @@ def main() -> None:
         seconds = time.perf_counter() - started
         code = os.waitstatus_to_exitcode(status)
         summary = json.loads((out / "summary.json").read_text("utf-8")) if code == 0 else {}
+        inside = sum(summary.get("seconds", {}).values())
         print(
-            f"{name:<22}{'+'.join(files):<14}{code:>5}{seconds:>7.1f}{usage.ru_maxrss * 1024 / 1e9:>6.2f}"
+            f"{name:<22}{'+'.join(given):<14}{code:>5}{seconds:>7.1f}{inside:>7.1f}{usage.ru_maxrss * 1024 / 1e9:>6.2f}"
             f"{summary.get('lesion_count', '-'):>9}{summary.get('lesion_load_ml', float('nan')):>8.2f}",
             flush=True,
         )
