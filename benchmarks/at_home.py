@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from drawn import recipe_of
 from kept import Kept, ask_either, read_kept
 from lesion_free import SIDE, centre_of, given, study_of
 from numpy.typing import NDArray
@@ -46,7 +47,6 @@ from dawson.network.model import load_model
 from dawson.pipeline import segment
 from dawson.prepare.grid import resample
 from dawson.read.mask import read_anatomy, read_mask
-from dawson.recipe import load_recipe
 from dawson.study import Labels, Mask, Sequence
 
 SEED = 20_261_128  # no run's
@@ -177,7 +177,7 @@ def _contrast(
 
 
 def _drawn(options: argparse.Namespace) -> Iterator[tuple[str, Look]]:
-    model, recipe = load_model(options.model), load_recipe("dawson", dict(one.split("=", 1) for one in options.set))
+    model, recipe = load_model(options.model), recipe_of(options)
     settings = replace(recipe.synthesis, healthy=0.0, thick=0.0 if options.thin else recipe.synthesis.thick)
     heads = read_heads(nifti_files(options.maps), options.cache)
     lesions = [read_lesion_map(file) for file in nifti_files(options.masks)]

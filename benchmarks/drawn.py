@@ -21,9 +21,9 @@ def ask_patches(parser: argparse.ArgumentParser, *, patches: int) -> argparse.Na
     return ask_either(parser)
 
 
-def recipe_of(options: argparse.Namespace) -> Recipe:
-    """The shipped recipe with the fields that ``--set`` changes."""
-    return load_recipe("dawson", dict(setting.split("=", 1) for setting in options.set))
+def recipe_of(options: argparse.Namespace, name: str = "dawson") -> Recipe:
+    """A recipe with the fields that ``--set`` changes."""
+    return load_recipe(name, dict(setting.split("=", 1) for setting in options.set))
 
 
 def draw_patches(options: argparse.Namespace, recipe: Recipe, *, seed: int) -> Iterator[Sample]:

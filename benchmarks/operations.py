@@ -12,11 +12,11 @@ from __future__ import annotations
 import argparse
 
 import torch
+from drawn import recipe_of
 from torch.utils.flop_counter import FlopCounterMode
 
 from dawson.learn.tissues import Anatomy
 from dawson.network.unet import UNet
-from dawson.recipe import load_recipe
 
 
 def main() -> None:
@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument("--tflops", type=float, action="append", default=[])
     parser.add_argument("--share", type=float, default=0.25)
     options = parser.parse_args()
-    recipe = load_recipe(options.recipe, dict(setting.split("=", 1) for setting in options.set))
+    recipe = recipe_of(options, options.recipe)
     classes = 0 if recipe.volume is not None else len(Anatomy)
     with torch.device("meta"):
         network = UNet(recipe.network, channels=recipe.channels, anatomy_classes=classes)

@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
+from drawn import recipe_of
 
 from dawson.learn.cases import find_cases
 from dawson.learn.check import check_cases
@@ -32,7 +33,7 @@ from dawson.learn.loss import loss
 from dawson.learn.parallel import Team
 from dawson.learn.prepared import Prepared, Unit, prepare_units
 from dawson.learn.sources import Volumes
-from dawson.recipe import Recipe, load_recipe
+from dawson.recipe import Recipe
 
 TEAM = Team(0, 1, torch.device("cpu"))
 
@@ -140,7 +141,7 @@ def main() -> None:
     parser.add_argument("--volumes", type=int, default=4, help="scans that the loops read from")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     options = parser.parse_args()
-    recipe = load_recipe("paper", dict(setting.split("=", 1) for setting in options.set))
+    recipe = recipe_of(options, "paper")
     cases = find_cases(options.cases)[: options.volumes]
     units = [Unit(case, (next(iter(case.scans)),)) for case in cases]
     with tempfile.TemporaryDirectory() as folder:
