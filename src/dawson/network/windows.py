@@ -7,8 +7,7 @@ was trained on; overlapping ones are blended with a weight that falls towards th
 from __future__ import annotations
 
 import itertools
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -55,40 +54,40 @@ def run_windows(
     padded = np.maximum(shape, window)
     if (padded != shape).any():
         images = np.pad(images, [(0, 0), *[(0, int(p - s)) for p, s in zip(padded, shape, strict=True)]])
-    weight = window_weight(window)
-    scores = np.zeros((outputs, *padded), dtype=np.float32)
-    total = np.zeros(padded, dtype=np.float32)
     starts = itertools.product(*[window_starts(int(n), window, overlap) for n in padded])
-    parts: list[Part] = [np.s_[:, i : i + window, j : j + window, k : k + window] for i, j, k in starts]
-    parts = [part for part in parts if (wanted is None or wanted[part[1:]].any()) and images[part].any()]
+    parts: list[Part] = [np.s_[i : i + window, j : j + window, k : k + window] for i, j, k in starts]
+    parts = [p for p in parts if (wanted is None or wanted[p].any()) and images[(slice(None), *p)].any()]
+    weight = window_weight(window)
+    total = np.zeros(padded, dtype=np.float32)
+    for part in parts:
+        total[part] += weight
+    scores = np.zeros((outputs, *padded), dtype=np.float32)
 
-    def weighted(part: Part) -> Volume:
-        return infer(np.ascontiguousarray(images[part]))[:outputs] * weight
+    def blend(part: Part, before: Future[None] | None) -> None:
+        own = infer(np.ascontiguousarray(images[(slice(None), *part)]))
+        if before is not None:
+            before.result()
+        share = weight / total[part]
+        for score, new in zip(scores, own[:outputs], strict=True):  # one by one: a window of all is large
+            score[part] += new * share
 
-    for part, own in zip(parts, _side_by_side(weighted, parts, at_once), strict=True):
-        scores[part] += own
-        total[part[1:]] += weight
-    scores /= np.where(total > 0, total, 1)
+    _side_by_side(blend, parts, at_once)
     i, j, k = (int(n) for n in shape)
     return scores[:, :i, :j, :k]
 
 
-def _side_by_side(function: Callable[[Part], Volume], parts: list[Part], at_once: int) -> Iterator[Volume]:
-    """What a function makes of each part, in order; computed by so many threads, or by this one where it is one.
-
-    No more than one is ever ready beside those in work, for each holds as much as several windows.
-    """
+def _side_by_side(blend: Callable[[Part, Future[None] | None], None], parts: list[Part], at_once: int) -> None:
+    """Blend every part, by so many threads, or by this one where it is one; each is given the part before it."""
     if at_once == 1:
-        yield from map(function, parts)
+        for part in parts:
+            blend(part, None)
         return
-    pool, begun = ThreadPoolExecutor(at_once), deque[Future[Volume]]()
+    pool, begun = ThreadPoolExecutor(at_once), list[Future[None]]()
     try:
         for part in parts:
-            begun.append(pool.submit(function, part))
-            if len(begun) > at_once:
-                yield begun.popleft().result()
-        while begun:
-            yield begun.popleft().result()
+            begun.append(pool.submit(blend, part, begun[-1] if begun else None))
+        for one in begun:
+            one.result()
     finally:
         pool.shutdown(cancel_futures=True)
 
