@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from dawson.measure.brain import _eroded, find_brain
+from dawson.measure.brain import _eroded, _outside, find_brain
 
 
 @pytest.fixture
@@ -107,3 +107,9 @@ def test_room_around_the_head_changes_nothing() -> None:
     amid = find_brain(np.pad(candidates, 7), np.pad(core, 7), spacing=1.0)
     assert alone.any()
     assert np.array_equal(alone, amid[7:-7, 7:-7, 7:-7])
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.7, 0.9, 1.0])
+def test_what_a_mask_encloses_is_itks(share: float) -> None:
+    image = sitk.GetImageFromArray((np.random.default_rng(0).random((15, 14, 13)) < share).astype(np.uint8))
+    assert np.array_equal(~_outside(image), sitk.GetArrayFromImage(sitk.BinaryFillhole(image)).astype(bool))

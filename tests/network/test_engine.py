@@ -20,7 +20,7 @@ from dawson.learn.export import export
 from dawson.learn.quantise import forget, quantise, ranges_fed
 from dawson.learn.tissues import Anatomy
 from dawson.measure.calibration import calibrate
-from dawson.network.engine import load_engine, precision
+from dawson.network.engine import _compiled, load_engine, precision
 from dawson.network.model import INT8, Model, load_model
 from dawson.network.onnx import save_onnx, to_onnx
 from dawson.network.unet import UNet
@@ -158,8 +158,24 @@ def test_an_engine_may_be_called_by_several_threads(small_model: Path) -> None:
 
 def test_inference_repeats_to_the_bit(small_model: Path) -> None:
     images = np.random.default_rng(2).random((3, 32, 32, 32), dtype=np.float32)
-    one, two = (load_engine(load_model(small_model))(images) for _ in range(2))
+    one = load_engine(load_model(small_model))(images)
+    _compiled.cache_clear()
+    two = load_engine(load_model(small_model))(images)
     assert np.array_equal(one, two)
+
+
+def test_a_network_is_compiled_once_and_anew_where_its_file_is_another(small_model: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(small_model, tmp_path / "model"))
+    images = np.random.default_rng(2).random((3, 32, 32, 32), dtype=np.float32)
+    model = load_model(folder)
+    one = load_engine(model, "f32")
+    assert load_engine(load_model(folder), "f32") is one
+    assert load_engine(model, "f32", at_once=1) is not one
+    weights = load_file(folder / "model.safetensors")
+    weights["head.bias"][0] += 1
+    export(weights, model.recipe, folder, {"steps": 1})
+    another = load_engine(load_model(folder), "f32")
+    assert (another(images)[0] > one(images)[0]).all()
 
 
 def test_a_file_that_is_no_network_is_named(small_model: Path, tmp_path: Path) -> None:

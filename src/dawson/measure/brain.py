@@ -43,8 +43,18 @@ def _in_box(candidates: Mask, core: Mask, bridge: int, spacing: float) -> Mask:
     pieces = sitk.ConnectedComponent(sitk.And(image, _within(middle, BLADE_MM / spacing)))
     inside = pieces == int(sitk.GetArrayViewFromImage(pieces).flat[somewhere])
     near = sitk.And(sitk.GetImageFromArray(candidates.astype(np.uint8)), _within(inside, REACH_MM / spacing))
-    found: Mask = candidates & sitk.GetArrayFromImage(sitk.BinaryFillhole(near)).astype(bool)
-    return found
+    return candidates & ~_outside(near)
+
+
+def _outside(mask: sitk.Image) -> Mask:
+    """What a mask neither holds nor encloses: the pieces of the rest, by faces, that reach the border of the image."""
+    pieces = sitk.GetArrayFromImage(sitk.ConnectedComponent(mask == 0))
+    sides = [pieces.take(end, axis).ravel() for axis in range(3) for end in (0, -1)]
+    reaching = np.zeros(int(pieces.max()) + 1, dtype=bool)
+    reaching[np.concatenate(sides)] = True
+    reaching[0] = False
+    outside: Mask = reaching[pieces]
+    return outside
 
 
 def _within(mask: sitk.Image, voxels: float) -> sitk.Image:

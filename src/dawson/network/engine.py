@@ -7,6 +7,8 @@ import platform
 import queue
 import sys
 from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 
@@ -53,7 +55,7 @@ class Engine:
 
 
 def load_engine(model: Model, wanted: str | None = None, *, at_once: int = AT_ONCE) -> Engine:
-    """Compile a model for this machine's CPU.
+    """Compile a model for this machine's CPU, or take what was compiled for the visit before.
 
     It computes in ``wanted``, which this CPU must have, or :func:`precision` where that is left out. What is run once,
     on a whole volume, takes ``at_once`` as 1: all cores then work on it.
@@ -61,8 +63,14 @@ def load_engine(model: Model, wanted: str | None = None, *, at_once: int = AT_ON
     Raises :class:`ModelError` for a file that cannot be run, and :class:`UsageError` for a bad DAWSON_PRECISION.
     """
     wanted = wanted or precision(model)
-    streams = at_once if threads() == at_once else 1
     file = (model.int8 if wanted == "int8" else None) or model.onnx
+    return _compiled(file, model.card["sha256"][file.name], wanted, threads(), at_once)
+
+
+@lru_cache(maxsize=2)  # the locator's and a model's: visits that follow each other need not wait again
+def _compiled(file: Path, _sha256: str, wanted: str, threads: int, at_once: int) -> Engine:
+    """A file compiled; its hash tells it from what lay there before."""
+    streams = at_once if threads == at_once else 1
     try:
         compiled = openvino.Core().compile_model(
             str(file),
@@ -70,13 +78,13 @@ def load_engine(model: Model, wanted: str | None = None, *, at_once: int = AT_ON
             {
                 "INFERENCE_PRECISION_HINT": "bf16" if wanted == "bf16" else "f32",
                 "PERFORMANCE_HINT": "LATENCY",
-                "INFERENCE_NUM_THREADS": str(threads()),
+                "INFERENCE_NUM_THREADS": str(threads),
                 "NUM_STREAMS": str(streams),
             },
         )
     except RuntimeError as error:
         raise ModelError("cannot be run by OpenVINO", file=file, remedy="install or train the model again") from error
-    return Engine(compiled, at_once=min(at_once, threads()), streams=streams)
+    return Engine(compiled, at_once=min(at_once, threads), streams=streams)
 
 
 def precision(model: Model) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
+from dawson.cores import threads
 from dawson.prepare.grid import (
     THREADS,
     canonical_grid,
@@ -195,7 +197,8 @@ def _judge(fixed: _View, floating: _View, centre: NDArray[np.float64]) -> Judge:
         return values
 
     def similarities(motions: Sequence[Motion]) -> list[float]:
-        views = [seen(motion) for motion in motions]
+        with ThreadPoolExecutor(threads()) as pool:  # each motion by itself: no sum hangs on which is first
+            views = list(pool.map(seen, motions))
         common = np.isfinite(views).all(axis=0)
         if np.count_nonzero(common) < LEAST * common.size:
             return [0.0] * len(views)
