@@ -4,9 +4,9 @@
 
 A small network, the locator, finds the brain; the model sees that brain scaled by its median, which neither scalp nor
 lesion load can move. Where the brain as the model finds it has quite another median or goes on beyond what was shown,
-it looks again, scaled and framed by that; where it lies elsewhere, the model searches the whole head itself. What it
-finds without a FLAIR, or with a T2, needs a second opinion: that of the mirrored head. A model whose recipe has a
-table ``[volume]``, as the paper's, sees one scan by itself, whole, and needs no locator.
+it looks again, scaled and framed by that; where it lies elsewhere, the model searches the whole head itself. Without a
+FLAIR, or with a T2, it is asked for a second opinion, of the mirrored head. A model whose recipe has a table
+``[volume]``, as the paper's, sees one scan by itself, whole, and needs no locator.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from dawson.network.engine import AT_ONCE, Infer, load_engine, precision
 from dawson.network.model import Model, load_model
 from dawson.network.windows import run_model
 from dawson.prepare.align import Alignment
-from dawson.prepare.grid import bounding_box, bring_back, resample
+from dawson.prepare.grid import bring_back, resample
 from dawson.prepare.intensity import brain_median, normalise, rough_scale
 from dawson.prepare.volume import prepare_volume
 from dawson.recipe import Volume as VolumeSettings
@@ -45,7 +45,6 @@ NEAR_ENOUGH = 1.05
 """Factor by which the brain's median, as the model found it, may miss 1; beyond it the model looks again."""
 MORE_LOOKS = 2  # a brain that goes on beyond the box is framed anew, by what was found of it
 GUESS = 0.7  # of a head's rough scale, which bright fat raises: about the brain's median
-DOUBT_MM = 16.0  # around what the first opinion has found, for the second to see what it lies in
 WEAK_DICE = 0.4  # on validation scans; below it, what was not found says nothing
 
 Progress = Callable[[str], None]
@@ -53,15 +52,11 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True, eq=False)
 class _Opinion:
-    """The network's own lesion probabilities (i, j, k), and the sequences that it was shown.
-
-    Of what lies outside of ``box`` it was not asked.
-    """
+    """The network's own lesion probabilities (i, j, k), and the sequences that it was shown."""
 
     shown: tuple[Sequence, ...]
     mirrored: bool
     probability: Volume
-    box: tuple[slice, ...] = (slice(None),) * 3
 
     @property
     def inputs(self) -> str:
@@ -175,13 +170,11 @@ def _in_windows(study: Study, network: Model, infer: Infer, begin: Progress) -> 
         seen = _better(seen, other)
     if isinstance(seen, InputError):
         raise seen
-    opinions = [_Opinion(seen.inputs.used, False, seen.scores[0])]
-    probability = _agreed(opinions, network, seen.inputs, seen.anatomy > 0)
-    second = _second_opinion(network, infer, seen.inputs, probability >= network.threshold)
-    if second is not None:
-        opinions.append(second)
-        probability = _agreed(opinions, network, seen.inputs, seen.anatomy > 0)
+    first = _Opinion(seen.inputs.used, False, seen.scores[0])
+    second = _second_opinion(network, infer, seen.inputs)
+    opinions = (first,) if second is None else (first, second)
     begin("bring back")
+    probability = _agreed(opinions, network, seen.inputs, seen.anatomy > 0)
     here, target = seen.inputs.grid, study.reference.grid
     return _Found(
         bring_back(probability, here, target, threshold=network.threshold, peak=network.peak),
@@ -236,40 +229,33 @@ def _run(network: Model, infer: Infer, inputs: Inputs, head: Head) -> tuple[Volu
     return scores, anatomy, in_head(inputs, found, head)
 
 
-def _second_opinion(network: Model, infer: Infer, inputs: Inputs, found: Mask) -> _Opinion | None:
-    """What the network says of what it has found (i, j, k) with left and right changed: of the FLAIR alone if there is
-    one, else of all.
+def _second_opinion(network: Model, infer: Infer, inputs: Inputs) -> _Opinion | None:
+    """What the network says with left and right changed: of the FLAIR alone where there is one, else of all.
 
-    Both opinions err differently, and their mean errs less. Most of what lesions are told by is in the FLAIR, and a
-    network that also sees a T2 at times believes that one too much. A FLAIR alone or with a T1 is not asked of again,
-    for that gains nothing that can be told from chance; nor is a network that was never shown just these sequences.
-    Where nothing was found there is nothing to ask of.
+    Most of what lesions are told by is in the FLAIR, and a network that also sees a T2 at times believes that one
+    too much. Both opinions err differently, and their mean errs less. A FLAIR that came alone or with a T1 is not asked
+    again, for that gains nothing that can be told from chance; nor is a network that was never shown just these
+    sequences.
     """
     shown = tuple(s for s in inputs.used if s is Sequence.FLAIR) or inputs.used
     learned = {frozenset(name.split("+")) for name, share in network.recipe.synthesis.subsets.items() if share > 0}
     sure = Sequence.FLAIR in inputs.used and Sequence.T2 not in inputs.used
-    if sure or frozenset(shown) not in learned or not found.any():
+    if sure or frozenset(shown) not in learned:
         return None
-    prepare = network.recipe.prepare
-    box = bounding_box(found, margin=round(DOUBT_MM / inputs.grid.spacing[0]), least=prepare.window)
-    images = inputs.images[:, *box] * np.array([s in shown for s in Sequence], np.float32)[:, None, None, None]
-    wanted = inputs.parenchyma[box][::-1]
-    probability = np.zeros_like(found, np.float32)
-    probability[box] = run_model(network, infer, images[:, ::-1], wanted=wanted, lesions_only=True)[0, ::-1]
-    return _Opinion(shown, True, probability, box)
+    images = inputs.images * np.array([s in shown for s in Sequence], np.float32)[:, None, None, None]
+    scores = run_model(network, infer, images[:, ::-1], wanted=inputs.parenchyma[::-1], lesions_only=True)
+    return _Opinion(shown, True, scores[0, ::-1])
 
 
-def _agreed(opinions: list[_Opinion], network: Model, inputs: Inputs, brain: Mask) -> Volume:
-    """The mean of calibrated lesion probabilities (i, j, k); where one was not asked or shown nothing, the others'.
+def _agreed(opinions: tuple[_Opinion, ...], network: Model, inputs: Inputs, brain: Mask) -> Volume:
+    """The mean of calibrated lesion probabilities (i, j, k); where one was shown nothing, that of the others.
 
     Zero outside of ``brain`` (i, j, k).
     """
     anywhere = inputs.showing(inputs.used)[brain]
     total, votes = np.zeros(len(anywhere), np.float32), np.zeros(len(anywhere), np.float32)
     for own in opinions:
-        asked = np.zeros(brain.shape, bool)
-        asked[own.box] = True
-        vote = (inputs.showing(own.shown)[brain] | ~anywhere) & asked[brain]
+        vote = inputs.showing(own.shown)[brain] | ~anywhere
         total += vote * calibrate(own.probability[brain], *network.calibration_of(own.inputs))
         votes += vote
     mean = np.zeros(brain.shape, np.float32)

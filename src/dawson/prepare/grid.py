@@ -197,23 +197,17 @@ def head_box(voxels: NDArray[Any], grid: Grid) -> Box:
     return first, last + 1
 
 
-def bounding_box(*masks: Mask, margin: int = 0, least: int = 0) -> tuple[slice, slice, slice]:
+def bounding_box(*masks: Mask, margin: int = 0) -> tuple[slice, slice, slice]:
     """The smallest box of voxels that holds every mask (i, j, k), and ``margin`` more where the array has them.
 
-    Its sides are at least as long as ``least``, or as the array. A box without voxels where all masks are empty.
+    A box without voxels where all masks are empty.
     """
     sides = []
     for axis in range(3):
         across = tuple(other for other in range(3) if other != axis)
         inside = np.flatnonzero(np.logical_or.reduce([mask.any(axis=across) for mask in masks]))
-        if not len(inside):
-            sides.append(slice(0, 0))
-            continue
-        length = masks[0].shape[axis]
-        low, high = max(int(inside[0]) - margin, 0), min(int(inside[-1]) + 1 + margin, length)
-        size = max(high - low, min(least, length))
-        low = min(max(low - (size - (high - low)) // 2, 0), length - size)
-        sides.append(slice(low, low + size))
+        low, high = (inside[0] - margin, inside[-1] + 1 + margin) if len(inside) else (0, 0)
+        sides.append(slice(max(int(low), 0), min(int(high), masks[0].shape[axis])))
     return sides[0], sides[1], sides[2]
 
 
