@@ -146,7 +146,8 @@ def _on_grid(study: Study, aligned: dict[Sequence, Alignment], grid: Grid, warni
         there = np.ones(scan.grid.shape, dtype=bool) if scan.missing is None else ~scan.missing
         covered[channel] = resample(there, scan.grid, grid, transform=matrix, interpolation="nearest")
         images[channel][~covered[channel]] = 0.0
-    return np.maximum(images, 0.0, out=images), covered
+        np.maximum(images[channel], 0.0, out=images[channel])  # an absent one is never touched and takes no memory
+    return images, covered
 
 
 def _scaled(
