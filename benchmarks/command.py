@@ -4,7 +4,9 @@
 
 Each command runs alone in a process of its own, as a user would start it. Prints a row a study: inputs, exit
 code, seconds, how many of them went into finding and measuring (`seconds` in summary.json: not Python's start, reading,
-pictures, report and writing), peak resident memory in GB, lesion count and load. Results stay in DIR.
+pictures, report and writing), peak resident memory in GB, lesion count and load. Results stay in DIR. The first line
+tells how long this machine takes to hand a process memory that it has not used before: a tenth of a second a GB where
+memory is its own, several where a virtual machine must get it from its host, as large as a share of a command then.
 """
 
 from __future__ import annotations
@@ -18,6 +20,10 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+import numpy as np
+
+REST = 5  # s, before each command as well: else it has the memory that the one before has just left
 
 
 def studies(data: Path) -> dict[str, dict[str, Path]]:
@@ -33,6 +39,14 @@ def studies(data: Path) -> dict[str, dict[str, Path]]:
     return found
 
 
+def touch() -> float:
+    """Seconds that the first use of a GB takes, after a rest in which a host may have taken back what was free."""
+    time.sleep(REST)
+    started = time.perf_counter()
+    np.ones(2**30 // 8)
+    return time.perf_counter() - started
+
+
 def main() -> None:
     """Run and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -42,7 +56,7 @@ def main() -> None:
     parser.add_argument("--flair-only", action="store_true")
     parser.add_argument("--no-report", action="store_true")
     options = parser.parse_args()
-    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores")
+    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, {touch():.1f} s a GB of fresh memory")
     print(f"{'study':<22}{'inputs':<14}{'exit':>5}{'s':>7}{'of it':>7}{'GB':>6}{'lesions':>9}{'ml':>8}")
     for name, files in studies(options.data).items():
         out = options.output / name
@@ -54,6 +68,7 @@ def main() -> None:
             command.append("--no-report")
         if options.model:
             command += ["--model", str(options.model)]
+        time.sleep(REST)
         started = time.perf_counter()
         child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         _, status, usage = os.wait4(child.pid, 0)

@@ -7,10 +7,12 @@ inference's further looks: the generator teaches networks to bear what a scale m
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
+from dawson.cores import threads
 from dawson.errors import InputError
 from dawson.locate import Locator, locate
 from dawson.measure.shape import USUAL_BRAIN_ML
@@ -91,7 +93,9 @@ def lay_out(study: Study, prepare: Prepare, *, begin: Callable[[str], None]) -> 
     """Align the scans and bring them onto one lattice; ``begin`` is told of each step."""
     reference = study.reference
     begin("align")
-    aligned = {s: align(study.scans[s], reference) for s in study.sequences[1:]}
+    others = study.sequences[1:]
+    with ThreadPoolExecutor(threads()) as pool:  # a registration keeps no more than one core busy
+        aligned = dict(zip(others, pool.map(lambda s: align(study.scans[s], reference), others), strict=True))
     begin("prepare")
     grid = working_grid(
         reference.grid,
