@@ -1,12 +1,15 @@
 """Wall-clock seconds and peak memory of the whole `dawson segment` command, scan by scan.
 
     python benchmarks/command.py [--data ../shared/data] [--flair-only] [--no-report] [-o DIR] [--model FOLDER]
+    python benchmarks/command.py --calls 3 [--data ../shared/data] [--flair-only] [--model FOLDER]
 
 Each command runs alone in a process of its own, as a user would start it. Prints a row a study: inputs, exit
 code, seconds, how many of them went into finding and measuring (`seconds` in summary.json: not Python's start, reading,
 pictures, report and writing), peak resident memory in GB, lesion count and load. Results stay in DIR. The first line
 tells how long this machine takes to hand a process memory that it has not used before: a tenth of a second a GB where
 memory is its own, several where a virtual machine must get it from its host, as large as a share of a command then.
+
+The second form calls ``dawson.segment`` in one process instead, and prints what each call took, and where.
 """
 
 from __future__ import annotations
@@ -22,6 +25,8 @@ import time
 from pathlib import Path
 
 import numpy as np
+
+import dawson
 
 REST = 5  # s, before each command as well: else it has the memory that the one before has just left
 
@@ -47,6 +52,18 @@ def touch() -> float:
     return time.perf_counter() - started
 
 
+def call(all_given: dict[str, dict[str, Path]], calls: int, model: Path | None) -> None:
+    """Segment every study so many times in this process; the very first call also loads libraries and networks."""
+    for name, given in all_given.items():
+        study = dawson.read_study(**given)
+        for _ in range(calls):
+            started = time.perf_counter()
+            result = dawson.segment(study, model=model)
+            seconds = time.perf_counter() - started
+            steps = ", ".join(f"{step} {took:.2f}" for step, took in result.seconds.items() if took >= 0.05)
+            print(f"{name:<22}{'+'.join(given):<14}{seconds:>6.2f} s: {steps}", flush=True)
+
+
 def main() -> None:
     """Run and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -55,13 +72,20 @@ def main() -> None:
     parser.add_argument("--model", type=Path)
     parser.add_argument("--flair-only", action="store_true")
     parser.add_argument("--no-report", action="store_true")
+    parser.add_argument("--calls", type=int, default=0, help="of dawson.segment in this process, for each study")
     options = parser.parse_args()
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, {touch():.1f} s a GB of fresh memory")
+    all_given = {
+        name: {s: file for s, file in files.items() if s == "flair" or not options.flair_only}
+        for name, files in studies(options.data).items()
+    }
+    if options.calls:
+        call(all_given, options.calls, options.model)
+        return
     print(f"{'study':<22}{'inputs':<14}{'exit':>5}{'s':>7}{'of it':>7}{'GB':>6}{'lesions':>9}{'ml':>8}")
-    for name, files in studies(options.data).items():
+    for name, given in all_given.items():
         out = options.output / name
         command = [sys.executable, "-m", "dawson", "segment", "-o", str(out), "--overwrite"]
-        given = {s: file for s, file in files.items() if s == "flair" or not options.flair_only}
         for sequence, file in given.items():
             command += [f"--{sequence}", str(file)]
         if options.no_report:
