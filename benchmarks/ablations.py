@@ -135,9 +135,7 @@ def _measure(folder: Path, prepared: list[Prepared]) -> Scores:
         infer = load_engine(model)
         dice, f1 = [], []
         for one in prepared:
-            outputs = 1 + len(model.anatomy_names)
-            images = one.images.astype(np.float32)
-            found = run_windows(infer, images, window=WINDOW, overlap=0.25, outputs=outputs)[0]
+            found = run_windows(infer, one.images.astype(np.float32), window=WINDOW, overlap=0.25)[0][0]
             brain = np.zeros(found.shape, bool) if one.anatomy is None else one.anatomy > 0
             seen, truth = np.where(brain, found, 0.0), np.asarray(one.lesion) == 1
             told = figures(seen, truth, LEAST, thresholds=THRESHOLDS, peaks=PEAKS)

@@ -27,7 +27,7 @@ from dawson.learn.tissues import Anatomy
 from dawson.locate import load_locator, locate
 from dawson.network.engine import load_engine
 from dawson.network.model import CARD, load_model, write_card
-from dawson.network.windows import argmax_anatomy
+from dawson.network.windows import argmax_anatomy, run_windows
 from dawson.pipeline import look
 from dawson.prepare.grid import resample
 from dawson.study import Labels, Mask, Volume
@@ -79,7 +79,16 @@ def main() -> None:
             there = resample(truth, part.reference.grid, seen.inputs.grid, interpolation="nearest")
             either = (there > 0) | (seen.anatomy > 0)
             there, brain = (np.asarray(v)[..., None, None] for v in (there[either], seen.anatomy[either] > 0))
-            own.append(Head(seen.scores[:, either][..., None, None], brain, there))
+            scores, _ = run_windows(
+                network,
+                seen.inputs.images,
+                window=model.recipe.prepare.window,
+                overlap=model.recipe.prepare.overlap,
+                outputs=1 + len(model.anatomy_names),
+                wanted=seen.inputs.parenchyma,
+                at_once=network.at_once,
+            )
+            own.append(Head(scores[:, either][..., None, None], brain, there))
         print(f"head {number + 1} looked at", flush=True)
     before = model.anatomy_weights
     weights = _fit([head for own in looks.values() for head in own], before, [known[name] for name in names])

@@ -85,7 +85,7 @@ def _dawson(model: Model) -> Run:
 
 
 def _in_windows(infer: Callable[[NDArray[Any]], NDArray[Any]], model: Model) -> Run:
-    return lambda images: run_model(model, infer, images)
+    return lambda images: run_model(model, infer, images, classes=model.anatomy_weights)
 
 
 def _onnxruntime(model: Model) -> Run:

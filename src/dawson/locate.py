@@ -15,7 +15,7 @@ import numpy as np
 from dawson.measure.brain import find_brain
 from dawson.network.engine import Infer, load_engine
 from dawson.network.model import LOCATOR, ONNX, Model, load_model, shipped_or_folder
-from dawson.network.windows import argmax_anatomy, run_model
+from dawson.network.windows import run_model
 from dawson.prepare.grid import block_means, spread_blocks
 from dawson.prepare.intensity import normalise, rough_scale
 from dawson.study import Grid, Labels, Mask, Volume
@@ -81,16 +81,16 @@ def see(
     wanted: Mask | None = None,
     generous: bool = False,
 ) -> tuple[Volume, Labels, Mask]:
-    """Scores (1 + classes, i, j, k), anatomy of the one brain and its parenchyma (i, j, k) in images (3, i, j, k).
+    """Lesion probability, anatomy of the one brain and its parenchyma (i, j, k) in images (3, i, j, k).
 
     ``images`` lie on an isotropic grid of ``spacing`` mm; ``overlap`` and ``wanted`` are those of
     :func:`dawson.network.windows.run_model`. A ``generous`` outline leaves the brain as large as the loss's weights
     have made it: what frames a brain may be too wide, and the locator's box is laid around such.
     """
-    scores = run_model(model, infer, images, overlap=overlap, wanted=wanted)
-    labels = argmax_anatomy(scores, None if generous else model.anatomy_weights)
+    classes = (1.0,) * len(model.anatomy_weights) if generous else model.anatomy_weights
+    probability, labels = run_model(model, infer, images, overlap=overlap, classes=classes, wanted=wanted)
     anatomy = one_brain(labels, model, spacing)
-    return scores, anatomy, among(anatomy, model.card["parenchyma"], model)
+    return probability, anatomy, among(anatomy, model.card["parenchyma"], model)
 
 
 def among(anatomy: Labels, names: Collection[str], model: Model) -> Mask:

@@ -170,7 +170,7 @@ def _in_windows(study: Study, network: Model, infer: Infer, begin: Progress) -> 
         seen = _better(seen, other)
     if isinstance(seen, InputError):
         raise seen
-    first = _Opinion(seen.inputs.used, False, seen.scores[0])
+    first = _Opinion(seen.inputs.used, False, seen.probability)
     second = _second_opinion(network, infer, seen.inputs)
     opinions = (first,) if second is None else (first, second)
     begin("bring back")
@@ -191,10 +191,10 @@ def _in_windows(study: Study, network: Model, infer: Infer, begin: Progress) -> 
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """Scores (1 + classes, i, j, k) and anatomy (i, j, k) that the model found in its inputs."""
+    """Lesion probability and anatomy (i, j, k) that the model found in its inputs."""
 
     inputs: Inputs
-    scores: Volume
+    probability: Volume
     anatomy: Labels
     outline: Outline
     warnings: list[str]
@@ -208,25 +208,25 @@ def look(study: Study, head: Head, brain: Mask, network: Model, infer: Infer) ->
     """
     try:
         inputs = frame(study, head, brain)
-        scores, anatomy, found = _run(network, infer, inputs, head)
+        probability, anatomy, found = _run(network, infer, inputs, head)
         for _ in range(MORE_LOOKS):
             if scale_off(inputs, found, head) <= NEAR_ENOUGH and cut_off_cm2(inputs, found, head) <= CUT_CM2:
                 break
             inputs = frame(study, head, found)
-            scores, anatomy, found = _run(network, infer, inputs, head)
+            probability, anatomy, found = _run(network, infer, inputs, head)
         warnings = check_brain(study, found, head.grid)
     except InputError as error:
         return error
     both = 2 * np.count_nonzero(found & brain)
     dice = both / (np.count_nonzero(found) + np.count_nonzero(brain))
-    return Seen(inputs, scores, anatomy, Outline(dice, cut_off_cm2(inputs, found, head)), warnings)
+    return Seen(inputs, probability, anatomy, Outline(dice, cut_off_cm2(inputs, found, head)), warnings)
 
 
 def _run(network: Model, infer: Infer, inputs: Inputs, head: Head) -> tuple[Volume, Labels, Mask]:
-    """Scores (1 + classes, i, j, k), anatomy, and the head's brain (i, j, k) as the model finds them."""
+    """Lesion probability, anatomy, and the head's brain (i, j, k) as the model finds them."""
     spacing, overlap = inputs.grid.spacing[0], network.recipe.prepare.overlap
-    scores, anatomy, found = see(network, infer, inputs.images, spacing, overlap=overlap, wanted=inputs.parenchyma)
-    return scores, anatomy, in_head(inputs, found, head)
+    probability, anatomy, found = see(network, infer, inputs.images, spacing, overlap=overlap, wanted=inputs.parenchyma)
+    return probability, anatomy, in_head(inputs, found, head)
 
 
 def _second_opinion(network: Model, infer: Infer, inputs: Inputs) -> _Opinion | None:
@@ -243,8 +243,8 @@ def _second_opinion(network: Model, infer: Infer, inputs: Inputs) -> _Opinion | 
     if sure or frozenset(shown) not in learned:
         return None
     images = inputs.images * np.array([s in shown for s in Sequence], np.float32)[:, None, None, None]
-    scores = run_model(network, infer, images[:, ::-1], wanted=inputs.parenchyma[::-1], lesions_only=True)
-    return _Opinion(shown, True, scores[0, ::-1])
+    probability, _ = run_model(network, infer, images[:, ::-1], wanted=inputs.parenchyma[::-1])
+    return _Opinion(shown, True, probability[::-1])
 
 
 def _agreed(opinions: tuple[_Opinion, ...], network: Model, inputs: Inputs, brain: Mask) -> Volume:

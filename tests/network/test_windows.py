@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import time
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,8 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dawson.learn.tissues import Anatomy
-from dawson.network.windows import argmax_anatomy, run_model, run_windows, window_starts
-from dawson.recipe import Prepare
+from dawson.network.windows import argmax_anatomy, run_windows, window_starts
 
 OUTPUTS = 1 + len(Anatomy)
 
@@ -34,7 +32,7 @@ def test_blending_gives_back_what_every_window_agrees_on(shape: tuple[int, int, 
     def infer(part: np.ndarray) -> np.ndarray:
         return np.repeat(part[:1], OUTPUTS, axis=0)
 
-    scores = run_windows(infer, images, window=16, overlap=overlap, outputs=OUTPUTS)
+    scores, _ = run_windows(infer, images, window=16, overlap=overlap, outputs=OUTPUTS)
     assert scores.shape == (OUTPUTS, *shape)
     assert np.allclose(scores[4], images[0], atol=1e-4)
 
@@ -48,9 +46,9 @@ def test_windows_side_by_side_give_the_same_and_stop_where_one_fails() -> None:
         time.sleep(0.01 * (len(calls) % 3))  # in another order than they began
         return np.repeat(part[:1] ** 2, OUTPUTS, axis=0)
 
-    settings = {"window": 16, "overlap": 0.25, "outputs": OUTPUTS}
+    settings = {"window": 16, "overlap": 0.25, "outputs": OUTPUTS, "classes": np.linspace(1, 2, OUTPUTS - 1)}
     one, two = (run_windows(infer, images, **settings, at_once=n) for n in (1, 2))
-    assert np.array_equal(one, two)
+    assert all(np.array_equal(a, b) for a, b in zip(one, two, strict=True))
 
     def fail(part: np.ndarray) -> np.ndarray:
         calls.append(1)
@@ -73,22 +71,34 @@ def test_windows_without_anything_wanted_are_skipped() -> None:
         calls.append(1)
         return np.ones((OUTPUTS, 16, 16, 16), dtype=np.float32)
 
-    scores = run_windows(infer, images, window=16, overlap=0, outputs=OUTPUTS, wanted=wanted)
+    scores, labels = run_windows(infer, images, window=16, overlap=0, classes=np.ones(OUTPUTS - 1), wanted=wanted)
     assert len(calls) == 1
     assert scores[0, :16].max() == 0
-    assert argmax_anatomy(scores)[:16].max() == 0
+    assert labels[:16].max() == 0
 
 
-def test_the_lesions_may_be_asked_for_alone() -> None:
-    images = np.random.default_rng(0).random((3, 20, 20, 20), dtype=np.float32)
-    model = SimpleNamespace(recipe=SimpleNamespace(prepare=Prepare(window=16)), anatomy_names=dict.fromkeys(range(8)))
+def test_a_voxel_has_the_anatomy_that_the_window_around_it_finds() -> None:
+    """Each window finds a class of its own, so that it is seen whose word counts; lesions are blended."""
+    asked: list[int] = []
 
     def infer(part: np.ndarray) -> np.ndarray:
-        return np.stack([part[0] ** (1 + n) for n in range(OUTPUTS)])
+        asked.append(len(asked))
+        scores = np.zeros((OUTPUTS, 16, 16, 16), np.float32)
+        scores[0] = asked[-1] / 2
+        scores[1 + asked[-1]] = 1.0
+        return scores
 
-    both, alone = (run_model(model, infer, images, lesions_only=only) for only in (False, True))
-    assert both.shape == (OUTPUTS, 20, 20, 20)
-    assert np.array_equal(alone, both[:1])
+    images = np.ones((3, 40, 16, 16), np.float32)
+    scores, labels = run_windows(infer, images, window=16, overlap=0.25, classes=np.ones(OUTPUTS - 1))
+    assert asked == [0, 1, 2]  # from 0, 12 and 24 on
+    assert (labels[:14] == 0).all()
+    assert (labels[14:26] == 1).all()
+    assert (labels[26:] == 2).all()
+    assert (scores[0, :12] == 0).all()
+    assert np.allclose(scores[0, 16:24], 0.5)
+    assert (np.diff(scores[0, 11:17, 8, 8]) > 0).all()
+    asked.clear()
+    assert run_windows(infer, images, window=16, overlap=0.25)[1].max() == 0  # nobody asked for it
 
 
 @pytest.mark.parametrize("weights", [None, (0.5, 1.0, 3.0, 1.0)])

@@ -32,7 +32,7 @@ from dawson.learn.tissues import Anatomy
 from dawson.locate import about_locator, load_locator
 from dawson.network.engine import load_engine
 from dawson.network.model import ONNX, Model, load_model
-from dawson.network.windows import argmax_anatomy, run_model
+from dawson.network.windows import run_model
 from dawson.prepare.align import align
 from dawson.prepare.grid import SAME_GRID_MM, resample
 from dawson.prepare.volume import prepare_volume
@@ -151,7 +151,7 @@ class _Finder:
         if self.infer is None:
             self.infer = load_engine(self.model)
         inputs = prepare_study(study, self.model.recipe.prepare, load_locator())
-        scores = run_model(self.model, self.infer, inputs.images)
+        _, seen = run_model(self.model, self.infer, inputs.images, classes=self.model.anatomy_weights)
         drawn = read_mask(unit.case.mask)
         matrix: NDArray[np.float64] | None = None
         notes: tuple[str, ...] = ()
@@ -161,7 +161,7 @@ class _Finder:
             found = align(drawn_on, study.reference)
             matrix, notes = found.matrix, found.warnings
         lesion = _labels(drawn, unit.case.unsure, inputs.grid, matrix)
-        anatomy = anatomy_around(lesion, argmax_anatomy(scores, self.model.anatomy_weights))
+        anatomy = anatomy_around(lesion, seen)
         arrays: dict[str, NDArray[Any]] = {"images": inputs.images, "lesion": lesion, "anatomy": anatomy}
         slices = {s: _slices(study.scans[s].grid) for s in inputs.used}
         return _Fresh(arrays, inputs.used, (*inputs.warnings, *notes), slices)

@@ -65,7 +65,7 @@ def _predict(network: nn.Module, one: Prepared, recipe: Recipe, device: torch.de
     if recipe.volume is not None:
         found = infer(images)
     else:
-        found = run_windows(infer, images, window=recipe.prepare.window, overlap=recipe.prepare.overlap, outputs=1)
+        found, _ = run_windows(infer, images, window=recipe.prepare.window, overlap=recipe.prepare.overlap)
     probability = torch.from_numpy(found)
     truth = torch.from_numpy(np.array(one.lesion))
     logits = torch.logit(probability, 1e-6)

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -23,6 +24,7 @@ sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 import openvino  # noqa: E402
 
 Infer = Callable[[Volume], Volume]
+Answer = TypeVar("Answer")
 PRECISIONS = ("bf16", "f32", "int8")
 X86 = ("x86_64", "amd64")  # where int8 has been measured to be fast
 AT_ONCE = 2  # windows in work
@@ -45,11 +47,13 @@ class Engine:
 
     def __call__(self, images: Volume) -> Volume:
         """Scores of one window."""
+        return self.reduced(images, np.array)
+
+    def reduced(self, images: Volume, function: Callable[[Volume], Answer]) -> Answer:
+        """What a function makes of the scores of one window, which are OpenVINO's own memory: it may keep none."""
         request = self._idle.get()
         try:
-            # Neither is copied by OpenVINO: the images stay as they are meanwhile, and the scores are copied here.
-            found = request.infer({0: images[None]}, share_inputs=True, share_outputs=True)
-            return np.array(found[0][0])
+            return function(request.infer({0: images[None]}, share_inputs=True, share_outputs=True)[0][0])
         finally:
             self._idle.put(request)
 

@@ -1,23 +1,24 @@
 """A whole head, window by window.
 
 Instance normalisation sees the whole input, so the network is always shown windows of the size that it
-was trained on; overlapping ones are blended with a weight that falls towards their border.
+was trained on; where they overlap, lesions are blended with a weight that falls towards a window's border.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dawson.network.engine import Engine, Infer
 from dawson.network.model import Model
-from dawson.study import Mask, Volume
+from dawson.study import Labels, Mask, Volume
 
 Part = tuple[slice, ...]
+Answer = TypeVar("Answer")
 
 
 def window_starts(length: int, window: int, overlap: float) -> list[int]:
@@ -40,11 +41,17 @@ def run_windows(
     *,
     window: int,
     overlap: float,
-    outputs: int,
+    outputs: int = 1,
+    classes: Sequence[float] | None = None,
     wanted: Mask | None = None,
     at_once: int = 1,
-) -> Volume:
-    """Scores (outputs, i, j, k) of images (3, i, j, k) of any shape: the first ``outputs`` of what ``infer`` gives.
+) -> tuple[Volume, Labels]:
+    """Scores (outputs, i, j, k) and labels (i, j, k) of images (3, i, j, k) of any shape.
+
+    Scores are the first ``outputs`` of what ``infer`` gives, blended where windows overlap. Labels are the most
+    probable of the anatomy's classes, whose scores are divided by ``classes`` (:func:`argmax_anatomy`), as the window
+    finds it in whose middle a voxel lies most: to blend all classes would take as much memory as a network. They are 0
+    where ``classes`` is left out.
 
     Images smaller than a window are padded with zeros. Windows that hold no voxel of ``wanted`` (i, j, k)
     are skipped and stay zero. As many threads as ``at_once`` call ``infer``; whichever of them is first, scores are
@@ -56,38 +63,39 @@ def run_windows(
         images = np.pad(images, [(0, 0), *[(0, int(p - s)) for p, s in zip(padded, shape, strict=True)]])
     starts = itertools.product(*[window_starts(int(n), window, overlap) for n in padded])
     parts: list[Part] = [np.s_[i : i + window, j : j + window, k : k + window] for i, j, k in starts]
-    parts = [p for p in parts if (wanted is None or wanted[p].any()) and images[(slice(None), *p)].any()]
+    parts = [p for p in parts if (wanted is None or wanted[p].any()) and images[:, *p].any()]
     weight = window_weight(window)
     total = np.zeros(padded, dtype=np.float32)
     for part in parts:
         total[part] += weight
+
+    def ask(part: Part) -> tuple[Volume, Labels | None]:
+        def reduce(own: Volume) -> tuple[Volume, Labels | None]:
+            labels = None if classes is None else argmax_anatomy(own, classes)
+            return np.multiply(own[:outputs], weight / total[part], dtype=np.float32), labels
+
+        shown = np.ascontiguousarray(images[:, *part])
+        return infer.reduced(shown, reduce) if isinstance(infer, Engine) else reduce(infer(shown))
+
     scores = np.zeros((outputs, *padded), dtype=np.float32)
-
-    def blend(part: Part, before: Future[None] | None) -> None:
-        own = infer(np.ascontiguousarray(images[(slice(None), *part)]))
-        if before is not None:
-            before.result()
-        share = weight / total[part]
-        for score, new in zip(scores, own[:outputs], strict=True):  # one by one: a window of all is large
-            score[part] += new * share
-
-    _side_by_side(blend, parts, at_once)
+    labels, nearest = np.zeros(padded, dtype=np.uint8), np.zeros(padded, dtype=np.float32)
+    for part, (own, named) in zip(parts, _side_by_side(ask, parts, at_once), strict=True):
+        scores[:, *part] += own
+        if named is not None:
+            np.copyto(labels[part], named, where=weight > nearest[part])
+            np.maximum(nearest[part], weight, out=nearest[part])
     i, j, k = (int(n) for n in shape)
-    return scores[:, :i, :j, :k]
+    return scores[:, :i, :j, :k], labels[:i, :j, :k]
 
 
-def _side_by_side(blend: Callable[[Part, Future[None] | None], None], parts: list[Part], at_once: int) -> None:
-    """Blend every part, by so many threads, or by this one where it is one; each is given the part before it."""
+def _side_by_side(ask: Callable[[Part], Answer], parts: list[Part], at_once: int) -> Iterator[Answer]:
+    """Answers about all parts, in order; from so many threads, or from this one where it is one."""
     if at_once == 1:
-        for part in parts:
-            blend(part, None)
+        yield from map(ask, parts)
         return
-    pool, begun = ThreadPoolExecutor(at_once), list[Future[None]]()
+    pool = ThreadPoolExecutor(at_once)
     try:
-        for part in parts:
-            begun.append(pool.submit(blend, part, begun[-1] if begun else None))
-        for one in begun:
-            one.result()
+        yield from pool.map(ask, parts)
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -98,29 +106,30 @@ def run_model(
     images: Volume,
     *,
     overlap: float | None = None,
+    classes: Sequence[float] | None = None,
     wanted: Mask | None = None,
-    lesions_only: bool = False,
-) -> Volume:
-    """Scores (1 + classes, i, j, k) of images (3, i, j, k), by windows as the model's recipe has them.
+) -> tuple[Volume, Labels]:
+    """Lesion probability and anatomy (i, j, k) of images (3, i, j, k), by windows as the model's recipe has them.
 
-    ``overlap`` takes the place of the recipe's; ``wanted`` is that of :func:`run_windows`. Where ``lesions_only``, the
-    anatomy's scores are left out: (1, i, j, k).
+    ``overlap`` takes the place of the recipe's; ``classes`` and ``wanted`` are those of :func:`run_windows`.
     """
     prepare = model.recipe.prepare
-    return run_windows(
+    scores, labels = run_windows(
         infer,
         images,
         window=prepare.window,
         overlap=prepare.overlap if overlap is None else overlap,
-        outputs=1 if lesions_only else 1 + len(model.anatomy_names),
+        classes=classes,
         wanted=wanted,
         at_once=infer.at_once if isinstance(infer, Engine) else 1,
     )
+    return scores[0], labels
 
 
-def argmax_anatomy(scores: Volume, weights: tuple[float, ...] | None = None) -> NDArray[np.uint8]:
-    """The most probable anatomy (i, j, k) from scores (1 + classes, i, j, k); outside where nothing ran, or where there
-    are no classes. Of equals the first is taken. Class by class, since numpy's own takes several times as long.
+def argmax_anatomy(scores: Volume, weights: Sequence[float] | None = None) -> Labels:
+    """The most probable anatomy (i, j, k) from scores (1 + classes, i, j, k); outside where there are no classes.
+
+    Of equals the first is taken. Class by class, since numpy's own takes several times as long.
 
     ``weights`` are those that the loss gave the classes: a network that was taught small classes with more weight
     believes in them by as much too often, and its scores over the weights are the probabilities (Elkan, IJCAI 2001).
