@@ -24,8 +24,6 @@ import tempfile
 import time
 from pathlib import Path
 
-import numpy as np
-
 import dawson
 
 REST = 5  # s, before each command as well: else it has the memory that the one before has just left
@@ -47,9 +45,11 @@ def studies(data: Path) -> dict[str, dict[str, Path]]:
 def touch() -> float:
     """Seconds that the first use of a GB takes, after a rest in which a host may have taken back what was free."""
     time.sleep(REST)
-    started = time.perf_counter()
-    np.ones(2**30 // 8)
-    return time.perf_counter() - started
+    # In a process of its own: a command's peak memory is never told below that of the process that started it.
+    program = (
+        "import numpy, time; begin = time.perf_counter(); numpy.ones(2**30 // 8); print(time.perf_counter() - begin)"
+    )
+    return float(subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout)
 
 
 def call(all_given: dict[str, dict[str, Path]], calls: int, model: Path | None) -> None:

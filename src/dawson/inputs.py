@@ -94,7 +94,7 @@ def lay_out(study: Study, prepare: Prepare, *, begin: Callable[[str], None]) -> 
     reference = study.reference
     begin("align")
     others = study.sequences[1:]
-    with ThreadPoolExecutor(threads()) as pool:  # a registration keeps no more than one core busy
+    with ThreadPoolExecutor(threads()) as pool:  # most of a registration keeps one core busy
         aligned = dict(zip(others, pool.map(lambda s: align(study.scans[s], reference), others), strict=True))
     begin("prepare")
     grid = working_grid(

@@ -37,7 +37,7 @@ def load_locator() -> Locator:
 
 def start_locator(model: Model) -> Locator:
     """Compile a locator; it is small, and in f32 so that all CPUs see the same brain."""
-    return Locator(model, load_engine(model, "f32", at_once=1))
+    return Locator(model, load_engine(model, "f32", at_once=1, keep=False))
 
 
 @cache

@@ -259,7 +259,7 @@ def _agreed(opinions: tuple[_Opinion, ...], network: Model, inputs: Inputs, brai
         total += vote * calibrate(own.probability[brain], *network.calibration_of(own.inputs))
         votes += vote
     mean = np.zeros(brain.shape, np.float32)
-    mean[brain] = total / np.maximum(votes, 1)
+    mean[brain] = np.minimum(total / np.maximum(votes, 1), 1)  # the shares of windows are 1 in all but for rounding
     return mean
 
 

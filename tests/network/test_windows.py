@@ -44,11 +44,14 @@ def test_windows_side_by_side_give_the_same_and_stop_where_one_fails() -> None:
     def infer(part: np.ndarray) -> np.ndarray:
         calls.append(1)
         time.sleep(0.01 * (len(calls) % 3))  # in another order than they began
-        return np.repeat(part[:1] ** 2, OUTPUTS, axis=0)
+        scores = np.repeat(part[:1] ** 2, OUTPUTS, axis=0)
+        scores[1 + int(1000 * part.sum()) % (OUTPUTS - 1)] = 2.0  # a class for each window
+        return scores
 
-    settings = {"window": 16, "overlap": 0.25, "outputs": OUTPUTS, "classes": np.linspace(1, 2, OUTPUTS - 1)}
+    settings = {"window": 16, "overlap": 0.25, "outputs": OUTPUTS, "classes": np.ones(OUTPUTS - 1)}
     one, two = (run_windows(infer, images, **settings, at_once=n) for n in (1, 2))
     assert all(np.array_equal(a, b) for a, b in zip(one, two, strict=True))
+    assert len(np.unique(one[1])) > 2
 
     def fail(part: np.ndarray) -> np.ndarray:
         calls.append(1)
@@ -69,12 +72,15 @@ def test_windows_without_anything_wanted_are_skipped() -> None:
 
     def infer(part: np.ndarray) -> np.ndarray:
         calls.append(1)
-        return np.ones((OUTPUTS, 16, 16, 16), dtype=np.float32)
+        scores = np.ones((OUTPUTS, 16, 16, 16), dtype=np.float32)
+        scores[4] = 2.0
+        return scores
 
     scores, labels = run_windows(infer, images, window=16, overlap=0, classes=np.ones(OUTPUTS - 1), wanted=wanted)
     assert len(calls) == 1
     assert scores[0, :16].max() == 0
     assert labels[:16].max() == 0
+    assert (labels[16:] == 3).all()
 
 
 def test_a_voxel_has_the_anatomy_that_the_window_around_it_finds() -> None:
@@ -101,8 +107,8 @@ def test_a_voxel_has_the_anatomy_that_the_window_around_it_finds() -> None:
     assert run_windows(infer, images, window=16, overlap=0.25)[1].max() == 0  # nobody asked for it
 
 
-@pytest.mark.parametrize("weights", [None, (0.5, 1.0, 3.0, 1.0)])
-def test_the_most_probable_anatomy_is_numpys(weights: tuple[float, ...] | None) -> None:
+@pytest.mark.parametrize("weights", [(1.0,) * 4, (0.5, 1.0, 3.0, 1.0)])
+def test_the_most_probable_anatomy_is_numpys(weights: tuple[float, ...]) -> None:
     scores = np.random.default_rng(0).integers(0, 4, (5, 9, 8, 7)).astype(np.float32)  # with many equals
-    wanted = (scores[1:] / np.array(weights or (1.0,) * 4, np.float32)[:, None, None, None]).argmax(axis=0)
+    wanted = (scores[1:] / np.array(weights, np.float32)[:, None, None, None]).argmax(axis=0)
     assert np.array_equal(argmax_anatomy(scores, weights), wanted)

@@ -42,7 +42,7 @@ from dawson.recipe import Recipe
 from dawson.recipe import Volume as VolumeSettings
 from dawson.study import Grid, Sequence, Study
 
-VERSION = 7  # of the way in which scans are prepared and kept; another version is another hash
+VERSION = 8  # of the way in which scans are prepared and kept; another version is another hash
 STALE_S = 3600.0  # an unfinished folder that nobody has touched for so long was left by a process that died
 ARRAYS = ("images", "lesion", "anatomy")
 NOTES = "notes.json"

@@ -39,10 +39,10 @@ class Engine:
     for another. More cores than that all work together; what is best there has not been measured.
     """
 
-    def __init__(self, compiled: openvino.CompiledModel, *, at_once: int, streams: int) -> None:
+    def __init__(self, compiled: openvino.CompiledModel, *, at_once: int) -> None:
         self.at_once = at_once
         self._idle: queue.SimpleQueue[openvino.InferRequest] = queue.SimpleQueue()
-        for _ in range(streams):
+        for _ in range(at_once):
             self._idle.put(compiled.create_infer_request())
 
     def __call__(self, images: Volume) -> Volume:
@@ -58,20 +58,22 @@ class Engine:
             self._idle.put(request)
 
 
-def load_engine(model: Model, wanted: str | None = None, *, at_once: int = AT_ONCE) -> Engine:
+def load_engine(model: Model, wanted: str | None = None, *, at_once: int = AT_ONCE, keep: bool = True) -> Engine:
     """Compile a model for this machine's CPU, or take what was compiled for the visit before.
 
     It computes in ``wanted``, which this CPU must have, or :func:`precision` where that is left out. What is run once,
-    on a whole volume, takes ``at_once`` as 1: all cores then work on it.
+    on a whole volume, takes ``at_once`` as 1: all cores then work on it. The last engine is kept for the next visit,
+    unless ``keep`` is false.
 
     Raises :class:`ModelError` for a file that cannot be run, and :class:`UsageError` for a bad DAWSON_PRECISION.
     """
     wanted = wanted or precision(model)
     file = (model.int8 if wanted == "int8" else None) or model.onnx
-    return _compiled(file, model.card["sha256"][file.name], wanted, threads(), at_once)
+    compiled = _compiled if keep else _compiled.__wrapped__
+    return compiled(file, model.card["sha256"][file.name], wanted, threads(), at_once)
 
 
-@lru_cache(maxsize=2)  # the locator's and a model's: visits that follow each other need not wait again
+@lru_cache(maxsize=1)
 def _compiled(file: Path, _sha256: str, wanted: str, threads: int, at_once: int) -> Engine:
     """A file compiled; its hash tells it from what lay there before."""
     streams = at_once if threads == at_once else 1
@@ -88,7 +90,7 @@ def _compiled(file: Path, _sha256: str, wanted: str, threads: int, at_once: int)
         )
     except RuntimeError as error:
         raise ModelError("cannot be run by OpenVINO", file=file, remedy="install or train the model again") from error
-    return Engine(compiled, at_once=min(at_once, threads), streams=streams)
+    return Engine(compiled, at_once=min(at_once, threads))
 
 
 def precision(model: Model) -> str:

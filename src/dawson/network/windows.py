@@ -126,7 +126,7 @@ def run_model(
     return scores[0], labels
 
 
-def argmax_anatomy(scores: Volume, weights: Sequence[float] | None = None) -> Labels:
+def argmax_anatomy(scores: Volume, weights: Sequence[float]) -> Labels:
     """The most probable anatomy (i, j, k) from scores (1 + classes, i, j, k); outside where there are no classes.
 
     Of equals the first is taken. Class by class, since numpy's own takes several times as long.
@@ -137,7 +137,7 @@ def argmax_anatomy(scores: Volume, weights: Sequence[float] | None = None) -> La
     best = np.full(scores.shape[1:], -np.inf, np.float32)
     labels = np.zeros(scores.shape[1:], np.uint8)
     for label, own in enumerate(scores[1:]):
-        score = own if weights is None else own / np.float32(weights[label])
+        score = own / np.float32(weights[label])
         better = score > best
         np.copyto(best, score, where=better)
         labels[better] = label

@@ -37,6 +37,7 @@ SMALL = 1.0  # a motion below this (mm plus degrees) that wins less speaks for t
 MAX_MM, MAX_DEGREES = 40.0, 25.0  # no patient moves farther between two sequences of one visit,
 FAR_MM, FAR_DEGREES = 10.0, 10.0  # and few as far as this: worth a look
 SEED = 1
+MOST_THREADS = 4  # each holds a scan as it would lie
 
 # From coarse to fine: shrink factor, smoothing (sigma, mm), points sampled, bins, first step of the
 # line searches and their tolerance (mm at the surface of a brain).
@@ -105,10 +106,10 @@ def align(moving: Scan, reference: Scan) -> Alignment:
             note = f"one grid, and no step of {PROBE:g} mm or {PROBE:g} degree improves the match"
             return Alignment(np.eye(4), "identity: same grid", here, here, note)
     try:
-        found = _climb(judge, _search(fixed, floating, centre))
+        near = _search(fixed, floating, centre)
     except RuntimeError:  # ITK: no sample of the one lies in the other
         return _kept(0.0, "registration found no overlap between the scans")
-    verdict = _verdict(judge, found, centre)
+    verdict = _verdict(judge, _climb(judge, near), centre)
     return replace(verdict, matrix=_inverse(verdict.matrix)) if swapped else verdict
 
 
@@ -197,7 +198,9 @@ def _judge(fixed: _View, floating: _View, centre: NDArray[np.float64]) -> Judge:
         return values
 
     def similarities(motions: Sequence[Motion]) -> list[float]:
-        with ThreadPoolExecutor(threads()) as pool:  # each motion by itself: no sum hangs on which is first
+        with ThreadPoolExecutor(
+            min(threads(), MOST_THREADS)
+        ) as pool:  # each motion by itself: no sum hangs on which is first
             views = list(pool.map(seen, motions))
         common = np.isfinite(views).all(axis=0)
         if np.count_nonzero(common) < LEAST * common.size:
