@@ -198,9 +198,8 @@ def _judge(fixed: _View, floating: _View, centre: NDArray[np.float64]) -> Judge:
         return values
 
     def similarities(motions: Sequence[Motion]) -> list[float]:
-        with ThreadPoolExecutor(
-            min(threads(), MOST_THREADS)
-        ) as pool:  # each motion by itself: no sum hangs on which is first
+        # Each motion by itself: no sum hangs on which is first.
+        with ThreadPoolExecutor(min(threads(), MOST_THREADS)) as pool:
             views = list(pool.map(seen, motions))
         common = np.isfinite(views).all(axis=0)
         if np.count_nonzero(common) < LEAST * common.size:
