@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -320,7 +321,11 @@ def test_two_at_once_on_this_machine(find, tmp_path: Path, importable) -> None:
     assert list((out / "jobs").glob("*_log.out"))
 
 
-def test_ctrl_c_ends_the_jobs_on_this_machine(find, tmp_path: Path, importable) -> None:
+@pytest.mark.parametrize("background", [False, True], ids=["", "in the background"])
+def test_ctrl_c_ends_the_jobs_on_this_machine(find, tmp_path: Path, importable, background: bool, request) -> None:
+    """Also where the search itself was told to ignore SIGINT, as a script's background commands are."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN if background else signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     out = tmp_path / "out"
     out.mkdir()
     (out / "slow").write_text("lr=0.0001")

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -157,13 +159,30 @@ def _submitter(
     def submit(task: Task, run: Train | None, environment: Mapping[str, str | None]) -> Any:
         executor.update_parameters(name=_job_name(task))
         try:
-            with _outside_of_jobs():
+            with _outside_of_jobs(), _interruptible():
                 return executor.submit(Job(), task, logs, run, environment)
         except (FailedJobError, FailedSubmissionError) as error:
             what = " ".join(str(error).split())
             raise UsageError(f"Slurm refused a job ({what})", remedy="correct --slurm and do the same again") from error
 
     return submit
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let what is started meanwhile heed SIGINT, by which submitit ends local jobs.
+
+    A command that a script puts into the background (``dawson search … &``) is told to ignore it, and so would be all
+    that it starts: its jobs would train on when it has long ended.
+    """
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a handler of our own: what is started begins without
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @contextmanager
