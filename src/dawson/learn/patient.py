@@ -57,6 +57,7 @@ def write_patient(
         thick=0.0,
         noise=(0.02, 0.03),
         bias=0.05,
+        motion=0.0,
         misalignment_mm=0.0,
         rotation_degrees=3.0,
         contrast=(0.7, 1.1),

@@ -1,6 +1,6 @@
 """Windows of real visits as another scanner and another patient might have given them.
 
-Few visits are few brains, few fields and few slices. Turning and scaling, thicker slices, a bias field, noise
+Few visits are few brains, few fields and few slices. Turning and scaling, thicker slices, a bias field, motion, noise
 and the skull taken away make more of them; intensities are varied by :func:`dawson.learn.synthesis.vary`.
 """
 
@@ -46,6 +46,10 @@ def rescan(sample: Sample, settings: Synthesis, rng: np.random.Generator) -> Sam
             image = scanner.along_axes(scanner.along_axes(image, slices.acquire), slices.interpolate)
             if channel == present[0]:
                 lesion = _redrawn(lesion, slices, settings)
+        if rng.random() < settings.motion:
+            shown = image > 0
+            image = scanner.restless(image, 2, rng) * shown  # most visits are of axial slices
+            drowned = drowned or channel == present[0]
         if rng.random() < NOISIER:
             grain = scanner.blur_matrix(size, float(rng.uniform(0.3, 1.0)))
             noise = scanner.draw_noise(image.shape, (grain, grain, None if rng.random() < 0.5 else grain), generator)

@@ -1,4 +1,4 @@
-"""What a scanner and its users do to an ideal image: slices, blur, bias, noise, misalignment, stripping.
+"""What a scanner and its users do to an ideal image: slices, blur, bias, motion, noise, misalignment, stripping.
 
 Everything works on one cubic patch of isotropic voxels, with torch, and is split into *drawing* parameters
 (numpy generator) and *applying* them. Blur, slice thickness, gaps and the interpolation back to 1 mm
@@ -18,6 +18,9 @@ from torch.nn import functional
 
 Matrices = tuple[Tensor | None, Tensor | None, Tensor | None]
 WHITE = 0.1  # share of scans whose noise has no grain: as acquired, at the very voxels that are looked at
+MOTION_MM = (0.4, 4.0)  # how far a patient moves
+MOVES = 4  # while a slice, or a 3D volume, is acquired
+PERIODS = (2.2, 16.0)  # lines in which a periodic motion comes back
 GRAIN = (0.3, 1.0)  # share of the blur's variance that came after the noise
 
 
@@ -25,13 +28,15 @@ GRAIN = (0.3, 1.0)  # share of the blur's variance that came after the noise
 class Acquisition:
     """How one sequence samples the patch: an acquiring (m, n) and an interpolating (n, m) matrix an axis.
 
-    ``grain`` smooths the noise of what was acquired (m, m). None stands for the identity.
+    ``grain`` smooths the noise of what was acquired (m, m). None stands for the identity. ``sliced`` is the axis that a
+    2D acquisition cuts into slices, -1 for a 3D one.
     """
 
     acquire: Matrices
     interpolate: Matrices
     thickness_mm: float
     grain: Matrices = (None, None, None)
+    sliced: int = -1
 
 
 def blur_matrix(size: int, sigma: float) -> Tensor:
@@ -83,11 +88,11 @@ def draw_acquisition(
     grain: list[Tensor | None] = []
     after = 0.0 if rng.random() < WHITE else rng.uniform(*GRAIN)
     in_plane = rng.uniform(0.55, 1.05)
-    thickness = 1.0
+    thickness, sliced = 1.0, -1
     for axis in range(3):
         distance = slices[1] / spacing if axis == slices[0] else 0.0
         if distance > 1:
-            thickness = distance * rng.uniform(0.75, 1.0)
+            thickness, sliced = distance * rng.uniform(0.75, 1.0), axis
             a, b = slice_matrices(size, thickness, distance, rng.random())
             g = None
         else:
@@ -102,6 +107,7 @@ def draw_acquisition(
         (interpolate[0], interpolate[1], interpolate[2]),
         thickness * spacing,
         (grain[0], grain[1], grain[2]),
+        sliced,
     )
 
 
@@ -135,6 +141,55 @@ def smooth_field(size: int, cells: int, generator: torch.Generator) -> Tensor:
     return field[0, 0] * 1.5  # interpolation between knots lowers the variance by about half
 
 
+def draw_motion(
+    lines: int, slices: int, rng: np.random.Generator, *, spacing: float = 1.0, periodic: bool | None = None
+) -> Tensor:
+    """What motion does to k-space (slices, lines): a complex factor for each line, in the order of torch's fft.
+
+    Lines are acquired one after the other, the middle of k-space in the middle of the time, and show the head shifted
+    along them by what it has moved until then. Pulsation and breathing are periodic, and repeat the head as ghosts; a
+    patient who moves does so a few times, which blurs edges and makes them ring. Slices of a 2D acquisition have
+    moments of their own, while a 3D one (``slices`` of 1) has one for all. ``spacing`` is mm a line.
+    """
+    order = torch.fft.fftshift(torch.fft.fftfreq(lines)) * lines  # as acquired
+    time = np.arange(lines)
+    furthest = np.exp(rng.uniform(*np.log(MOTION_MM))) / spacing
+    if rng.random() < 0.5 if periodic is None else periodic:
+        wave = 2 * np.pi * time / np.exp(rng.uniform(*np.log(PERIODS)))
+        shift = np.sin(wave[None] + rng.uniform(0, 2 * np.pi, (slices, 1)))
+    else:
+        moments, ways = rng.uniform(0, lines, (slices, MOVES)), rng.normal(0, 0.5, (slices, MOVES))
+        shift = (ways[:, :, None] * (time > moments[:, :, None])).sum(axis=1)
+    shift = shift - shift[:, [lines // 2]]  # where the image lies is told by the middle
+    phase = torch.from_numpy(-2 * np.pi / lines * furthest * shift) * order
+    factor: Tensor = torch.fft.ifftshift(torch.polar(torch.ones_like(phase), phase), dim=1)
+    return factor.to(torch.complex64)
+
+
+def move(image: Tensor, along: int, across: int, motion: Tensor) -> Tensor:
+    """An image (i, j, k) whose k-space lines along one axis met ``motion`` (slices across the other, or 1; lines)."""
+    shape = [1, 1, 1]
+    shape[along] = image.shape[along]
+    if len(motion) > 1:
+        shape[across] = image.shape[across]
+    factor = (motion if across < along or len(motion) == 1 else motion.T).reshape(shape)
+    seen: Tensor = torch.fft.ifft(torch.fft.fft(image, dim=along) * factor, dim=along)
+    return seen.abs()
+
+
+def restless(image: Tensor, sliced: int, rng: np.random.Generator, *, spacing: float = 1.0) -> Tensor:
+    """An acquired image (i, j, k) of a patient who moved; ``sliced`` is the axis of a 2D acquisition's slices or -1.
+
+    Within slices voxels are of ``spacing`` mm. Beyond the patch the head is not known: it is taken to go on mirrored,
+    so that no edge comes about where the patch ends.
+    """
+    along = int(rng.choice([axis for axis in range(3) if axis != sliced]))
+    side, slices = image.shape[along], 1 if sliced < 0 else image.shape[sliced]
+    mirrored = torch.cat([image, image.flip(along)], dim=along)
+    motion = draw_motion(2 * side, slices, rng, spacing=spacing)
+    return move(mirrored, along, max(sliced, 0), motion).narrow(along, 0, side)
+
+
 def scan(
     ideal: Tensor,
     acquisition: Acquisition,
@@ -143,12 +198,15 @@ def scan(
     *,
     noise: float,
     bias: float,
+    motion: float = 0.0,
     shift: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    spacing: float = 1.0,
 ) -> Tensor:
     """Acquire an ideal patch (i, j, k) of intensities relative to the brain's median.
 
     ``noise`` is the standard deviation relative to the same median, ``bias`` that of the logarithm of
-    the receive field, ``shift`` a misalignment in voxels. Noise is Rician where the draw says so.
+    the receive field, ``motion`` the probability that the patient moved, ``shift`` a misalignment in voxels, which are
+    of ``spacing`` mm. Noise is Rician where the draw says so.
     """
     size = ideal.shape[0]
     image = ideal
@@ -162,6 +220,8 @@ def scan(
     if bias > 0:
         image = image * torch.exp(bias * smooth_field(size, int(rng.integers(2, 5)), generator))
     image = along_axes(image, acquisition.acquire)
+    if rng.random() < motion:
+        image = restless(image, acquisition.sliced, rng, spacing=spacing)
     real = draw_noise(image.shape, acquisition.grain, generator) * noise + image
     if rng.random() < 0.5:
         imaginary = draw_noise(image.shape, acquisition.grain, generator) * noise

@@ -103,6 +103,8 @@ def draw_scene(
     if rng.random() < 0.4:
         many = rng.uniform(1.9, 3.0)
         spaces = rng.uniform(0.3, 1.0) * inside * (2 * (field(WINDOW_MM / SPACES_MM) - many)).clamp(0, 1)
+    known = tissue == INDEX["perivascular space"]  # these every brain has: more or less wide, never bright on FLAIR
+    spaces = torch.where(known, torch.full_like(spaces, rng.uniform(0, 1)), spaces)
     inner = ((buried - 0.62) / 0.3).clamp(0, 1)
     patchy = (0.8 + 0.5 * fine).clamp(0, 1.6)  # folds that meet, insula and cingulate shine, but not everywhere alike
     cortex = 1 + rng.uniform(0, 0.4) * inner * patchy + rng.uniform(0, 0.14) * fine + rng.uniform(0, 0.1) * coarse

@@ -116,7 +116,9 @@ def synthesize(
             generator,
             noise=float(np.exp(rng.uniform(np.log(settings.noise[0]), np.log(settings.noise[1])))),
             bias=abs(rng.normal(0, settings.bias)),
+            motion=settings.motion,
             shift=(0.0, 0.0, 0.0) if row == 0 else tuple((offset * rng.uniform(0.3, 1) / spacing).tolist()),
+            spacing=spacing,
         )
         if strip is not None:
             image = image * strip

@@ -52,6 +52,7 @@ RANGES = {
     "synthesis.thickest_mm": (1.0, 20.0),
     "synthesis.noise": POSITIVE,
     "synthesis.bias": AMOUNT,
+    "synthesis.motion": SHARE,
     "synthesis.misalignment_mm": AMOUNT,
     "synthesis.border": SHARE,
     "synthesis.rotation_degrees": AMOUNT,

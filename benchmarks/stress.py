@@ -1,0 +1,277 @@
+"""What becomes of the figures where the same scans are worse, or come otherwise.
+
+    python benchmarks/stress.py labelled.tsv [--model FOLDER] [--inputs flair,all] [--only noisy,turned]
+
+Every marked visit is segmented as it is, and once for each thing that happens to scans: noise, an uneven coil, another
+tone curve, thick slices, motion, a head that lies turned in the scanner, finer voxels, a field of view that ends within
+the brain, skull-stripping that was too tight or left a rim, and a patient who moved between sequences. The truth stays
+where it was; of what a field of view no longer shows, nothing counts. A line for each: mean lesion Dice and lesion F1
+(any overlap, 26-connected, 3 mm³ and more), both less what the same visits have as they are, and the worst loss of
+Dice. Nothing here is real damage: it tells what a model leans on, not how often that happens.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from dawson.errors import InputError
+from dawson.evaluate.case import measure_case
+from dawson.evaluate.settings import Settings
+from dawson.learn.cases import find_cases
+from dawson.pipeline import segment
+from dawson.prepare.grid import resample
+from dawson.read import read_scan
+from dawson.read.mask import read_mask
+from dawson.study import Grid, Mask, Scan, Segmentation, Sequence, Study
+
+Array = NDArray[np.float32]
+SETTINGS = Settings(surfaces=False)
+SEED = 20_261_128
+
+
+def main() -> None:
+    """Segment, compare, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("cases", type=Path)
+    parser.add_argument("--model", type=Path)
+    parser.add_argument("--inputs", default="flair,all", help="with commas: flair, flair+t1, …, all")
+    parser.add_argument("--only", default="", help=f"of {', '.join(STRESSES)}")
+    options = parser.parse_args()
+    wanted = options.only.split(",") if options.only else list(STRESSES)
+    if unknown := set(wanted) - set(STRESSES):
+        parser.error(f"--only does not know {', '.join(sorted(unknown))}; give any of {', '.join(STRESSES)}")
+    rows: dict[tuple[str, str], list[NDArray[np.float64]]] = {}
+    for case in find_cases(options.cases):
+        whole = Study({s: read_scan(file, s) for s, file in case.scans.items()})
+        mask = read_mask(case.mask)
+        for inputs in options.inputs.split(","):
+            given = [s for s in Sequence if s in whole.scans and (inputs == "all" or s.value in inputs.split("+"))]
+            if inputs != "all" and len(given) < len(inputs.split("+")):
+                continue
+            study = Study({s: whole.scans[s] for s in given})
+            plain = segment(study, model=options.model)
+            for name in wanted:
+                if name == "moved" and len(given) == 1:
+                    continue
+                worse, shown = STRESSES[name](study, plain)
+                before, after = _figures(plain, mask.mask, mask.grid, shown), np.zeros(2)
+                try:
+                    after = _figures(segment(worse, model=options.model), mask.mask, mask.grid, shown)
+                except InputError as error:
+                    print(f"{case.name} {inputs} {name}: {error}", flush=True)
+                rows.setdefault((inputs, name), []).append(np.array([before, after]))
+                text = ", ".join(f"{a:.3f} ({a - b:+.3f})" for a, b in zip(after, before, strict=True))
+                print(f"{case.name} {inputs} {name}: Dice, F1 {text}", flush=True)
+    print()
+    for (inputs, name), pairs in rows.items():
+        table = np.array(pairs)
+        change = table[:, 1] - table[:, 0]
+        dice, f1 = table[:, 1].mean(axis=0)
+        print(
+            f"{inputs:>10} {name:>10}: Dice {dice:.3f} ({change[:, 0].mean():+.3f}, worst {change[:, 0].min():+.3f}), "
+            f"F1 {f1:.3f} ({change[:, 1].mean():+.3f})  {len(pairs)} visits"
+        )
+
+
+def _figures(found: Segmentation, truth: Mask, grid: Grid, shown: Mask | None) -> NDArray[np.float64]:
+    """Dice and F1 on the truth's grid, of what ``shown`` (i, j, k on it) leaves."""
+    lesions = resample(found.lesions, found.grid, grid, interpolation="nearest")
+    if shown is not None:
+        lesions, truth = lesions & shown, truth & shown
+    values = measure_case(truth, lesions, grid, settings=SETTINGS).values
+    return np.array([values["dice"] or 0.0, values["lesion_f1_any"] or 0.0])
+
+
+def _each(study: Study, change: Callable[[Scan, Array, float], Array]) -> Study:
+    """The study with changed voxels; ``change`` is given a scan, its voxels and the median of what is not dark."""
+    scans = {}
+    for scan in study:
+        level = float(np.median(scan.voxels[scan.voxels > scan.voxels.mean()]))
+        scans[scan.sequence] = replace(scan, voxels=change(scan, scan.voxels, level).astype(np.float32))
+    return Study(scans)
+
+
+def _field(shape: tuple[int, ...], knots: int, rng: np.random.Generator) -> Array:
+    """A smooth random field (i, j, k) of about a standard deviation of 1."""
+    coarse = rng.normal(size=(knots, knots, knots))
+    zoom = [side / knots for side in shape]
+    field = ndimage.zoom(coarse, zoom, order=1, mode="nearest", grid_mode=True)
+    return np.asarray(field / field.std(), np.float32)
+
+
+def noisy(study: Study, _: Segmentation) -> tuple[Study, None]:
+    """Rician noise of 8 % of the head's median."""
+    rng = np.random.default_rng(SEED)
+
+    def change(_: Scan, voxels: Array, level: float) -> Array:
+        real, imaginary = (rng.normal(0, 0.08 * level, voxels.shape) for _ in range(2))
+        return np.where(voxels > 0, np.hypot(voxels + real, imaginary), voxels)
+
+    return _each(study, change), None
+
+
+def uneven(study: Study, _: Segmentation) -> tuple[Study, None]:
+    """A receive field that varies by a factor of about 1.25 up and down."""
+    rng = np.random.default_rng(SEED)
+    return _each(study, lambda _, voxels, __: voxels * np.exp(0.22 * _field(voxels.shape, 4, rng))), None
+
+
+def flat(study: Study, _: Segmentation) -> tuple[Study, None]:
+    """A tone curve that takes contrast away."""
+    return _each(study, lambda _, voxels, level: level * np.clip(voxels / level, 0, None) ** 0.7), None
+
+
+def hard(study: Study, _: Segmentation) -> tuple[Study, None]:
+    """A tone curve that adds contrast."""
+    return _each(study, lambda _, voxels, level: level * np.clip(voxels / level, 0, None) ** 1.4), None
+
+
+def thick(study: Study, _: Segmentation) -> tuple[Study, None]:
+    """Slices of about 5 mm along the axis nearest to the feet, where they were thinner."""
+    scans = {}
+    for scan in study:
+        axis = int(np.abs(scan.grid.affine[2, :3]).argmax())
+        many = max(round(5.0 / scan.grid.spacing[axis]), 1)
+        side = scan.grid.shape[axis] // many * many
+        voxels = np.moveaxis(np.take(scan.voxels, range(side), axis), axis, 0)
+        voxels = voxels.reshape(side // many, many, *voxels.shape[1:]).mean(axis=1)
+        affine = scan.grid.affine.copy()
+        affine[:3, 3] += affine[:3, axis] * (many - 1) / 2
+        affine[:3, axis] *= many
+        voxels = np.moveaxis(voxels, 0, axis)
+        scans[scan.sequence] = _on(scan, np.ascontiguousarray(voxels, np.float32), affine)
+    return Study(scans), None
+
+
+def finer(study: Study, _: Segmentation) -> tuple[Study, None]:
+    """Interpolated to voxels of 0.6 mm, as some scanners do of themselves."""
+    scans = {}
+    for scan in study:
+        factor = np.maximum(np.array(scan.grid.spacing) / 0.6, 1.0)
+        shape = np.round(np.array(scan.grid.shape) * factor).astype(int)
+        affine = scan.grid.affine.copy()
+        affine[:3, :3] /= factor
+        affine[:3, 3] = scan.grid.affine[:3, 3] + scan.grid.affine[:3, :3] @ (0.5 / factor - 0.5)
+        grid = Grid((int(shape[0]), int(shape[1]), int(shape[2])), affine)
+        scans[scan.sequence] = _on(scan, resample(scan.voxels, scan.grid, grid, interpolation="linear"), affine)
+    return Study(scans), None
+
+
+def restless(study: Study, _: Segmentation) -> tuple[Study, None]:
+    """Ghosts: 12 % of the head once more, a quarter of the field of view away along j, of either sign."""
+
+    def change(_: Scan, voxels: Array, __: float) -> Array:
+        away = voxels.shape[1] // 4
+        wave = np.cos(np.arange(voxels.shape[1]) * 0.9)[None, :, None]
+        return np.abs(voxels + 0.12 * wave * np.roll(voxels, away, 1) - 0.12 * wave * np.roll(voxels, -away, 1))
+
+    return _each(study, change), None
+
+
+def turned(study: Study, _: Segmentation) -> tuple[Study, None]:
+    """A head that lies turned by 20 degrees about the axis from ear to ear, and by 12 about that to the feet."""
+    a, b = np.deg2rad((20.0, 12.0))
+    nod = np.array([[1, 0, 0], [0, np.cos(a), -np.sin(a)], [0, np.sin(a), np.cos(a)]])
+    shake = np.array([[np.cos(b), -np.sin(b), 0], [np.sin(b), np.cos(b), 0], [0, 0, 1]])
+    scans = {}
+    for scan in study:
+        middle = scan.grid.affine @ [*((np.array(scan.grid.shape) - 1) / 2), 1.0]
+        affine = scan.grid.affine.copy()
+        affine[:3, :3] = nod @ shake @ affine[:3, :3]
+        affine[:3, 3] = middle[:3] - affine[:3, :3] @ ((np.array(scan.grid.shape) - 1) / 2)
+        grid = Grid(scan.grid.shape, affine)
+        scans[scan.sequence] = _on(scan, resample(scan.voxels, scan.grid, grid, interpolation="linear"), affine)
+    return Study(scans), None
+
+
+def _cut(study: Study, found: Segmentation, *, low: float, high: float) -> tuple[Study, Mask]:
+    """Scans that end at two heights, as shares of the brain's; and what of the reference's grid they show."""
+    z = _height(found.grid)
+    inside = z[found.anatomy > 0]
+    bottom, top = inside.min() + np.array((low, high)) * (inside.max() - inside.min())
+    scans = {}
+    for scan in study:
+        axis = int(np.abs(scan.grid.affine[2, :3]).argmax())
+        middle = [side // 2 for side in scan.grid.shape]
+        line = np.moveaxis(_height(scan.grid), axis, 0)[:, *[m for a, m in enumerate(middle) if a != axis]]
+        kept = np.flatnonzero((line >= bottom) & (line <= top))
+        affine = scan.grid.affine.copy()
+        affine[:3, 3] += affine[:3, axis] * kept[0]
+        scans[scan.sequence] = _on(scan, np.ascontiguousarray(np.take(scan.voxels, kept, axis)), affine)
+    own = scans[study.reference.sequence].grid
+    shown = resample(np.ones(own.shape, bool), own, found.grid, interpolation="nearest")
+    return Study(scans), shown
+
+
+def low(study: Study, found: Segmentation) -> tuple[Study, Mask]:
+    """A field of view that ends a fifth of the brain's height below its top."""
+    return _cut(study, found, low=-1.0, high=0.8)
+
+
+def high(study: Study, found: Segmentation) -> tuple[Study, Mask]:
+    """A field of view that begins above the lowest third of the brain."""
+    return _cut(study, found, low=0.33, high=2.0)
+
+
+def tight(study: Study, found: Segmentation) -> tuple[Study, None]:
+    """Skull-stripped 2 mm within the brain that was found."""
+    return _stripped(study, found, -2.0), None
+
+
+def rimmed(study: Study, found: Segmentation) -> tuple[Study, None]:
+    """Skull-stripped 5 mm outside of the brain that was found."""
+    return _stripped(study, found, 5.0), None
+
+
+def _stripped(study: Study, found: Segmentation, mm: float) -> Study:
+    brain = ndimage.binary_fill_holes(found.anatomy > 0)
+    spacing = found.grid.spacing
+    away = ndimage.distance_transform_edt(~brain, sampling=spacing)
+    away -= ndimage.distance_transform_edt(brain, sampling=spacing)
+    kept = away <= mm
+
+    def change(scan: Scan, voxels: Array, _: float) -> Array:
+        return voxels * resample(kept, found.grid, scan.grid, interpolation="nearest")
+
+    return _each(study, change)
+
+
+def moved(study: Study, _: Segmentation) -> tuple[Study, None]:
+    """T1 and T2 as after the patient moved: 6 degrees and 5 mm from the reference."""
+    a = np.deg2rad(6.0)
+    motion = np.eye(4)
+    motion[:3, :3] = [[np.cos(a), -np.sin(a), 0], [np.sin(a), np.cos(a), 0], [0, 0, 1]]
+    motion[:3, 3] = (3.0, -3.0, 2.5)
+    return Study(
+        {s.sequence: s if s is study.reference else _on(s, s.voxels, motion @ s.grid.affine) for s in study}
+    ), None
+
+
+def _height(grid: Grid) -> NDArray[Any]:
+    """World z (i, j, k) of voxels in mm."""
+    i, j, k = (np.arange(side) for side in grid.shape)
+    a = grid.affine[2]
+    return np.asarray(a[0] * i[:, None, None] + a[1] * j[None, :, None] + a[2] * k[None, None, :] + a[3])
+
+
+def _on(scan: Scan, voxels: Array, affine: NDArray[np.float64]) -> Scan:
+    shape = (int(voxels.shape[0]), int(voxels.shape[1]), int(voxels.shape[2]))
+    return replace(scan, voxels=voxels, grid=Grid(shape, affine), header=None, missing=None)
+
+
+STRESSES: dict[str, Callable[[Study, Segmentation], tuple[Study, Mask | None]]] = {
+    one.__name__: one
+    for one in (noisy, uneven, flat, hard, thick, finer, restless, turned, low, high, tight, rimmed, moved)
+}
+
+
+if __name__ == "__main__":
+    main()
