@@ -32,7 +32,7 @@ from dawson.read import read_scan
 from dawson.read.mask import read_mask
 from dawson.study import Grid, Mask, Scan, Segmentation, Sequence, Study
 
-Array = NDArray[np.float32]
+Array = NDArray[np.floating[Any]]
 SETTINGS = Settings(surfaces=False)
 SEED = 20_261_128
 
@@ -62,7 +62,8 @@ def main() -> None:
                 if name == "moved" and len(given) == 1:
                     continue
                 worse, shown = STRESSES[name](study, plain)
-                before, after = _figures(plain, mask.mask, mask.grid, shown), np.zeros(2)
+                before = _figures(plain, mask.mask, mask.grid, shown)
+                after = np.zeros_like(before)
                 try:
                     after = _figures(segment(worse, model=options.model), mask.mask, mask.grid, shown)
                 except InputError as error:
@@ -95,7 +96,7 @@ def _each(study: Study, change: Callable[[Scan, Array, float], Array]) -> Study:
     scans = {}
     for scan in study:
         level = float(np.median(scan.voxels[scan.voxels > scan.voxels.mean()]))
-        scans[scan.sequence] = replace(scan, voxels=change(scan, scan.voxels, level).astype(np.float32))
+        scans[scan.sequence] = replace(scan, voxels=np.asarray(change(scan, scan.voxels, level), np.float32))
     return Study(scans)
 
 
@@ -171,7 +172,8 @@ def restless(study: Study, _: Segmentation) -> tuple[Study, None]:
     def change(_: Scan, voxels: Array, __: float) -> Array:
         away = voxels.shape[1] // 4
         wave = np.cos(np.arange(voxels.shape[1]) * 0.9)[None, :, None]
-        return np.abs(voxels + 0.12 * wave * np.roll(voxels, away, 1) - 0.12 * wave * np.roll(voxels, -away, 1))
+        ghosts = np.roll(voxels, away, 1) - np.roll(voxels, -away, 1)
+        return np.asarray(np.abs(voxels + 0.12 * wave * ghosts))
 
     return _each(study, change), None
 
@@ -200,8 +202,8 @@ def _cut(study: Study, found: Segmentation, *, low: float, high: float) -> tuple
     scans = {}
     for scan in study:
         axis = int(np.abs(scan.grid.affine[2, :3]).argmax())
-        middle = [side // 2 for side in scan.grid.shape]
-        line = np.moveaxis(_height(scan.grid), axis, 0)[:, *[m for a, m in enumerate(middle) if a != axis]]
+        heights = np.moveaxis(_height(scan.grid), axis, 0)
+        line = heights[:, heights.shape[1] // 2, heights.shape[2] // 2]
         kept = np.flatnonzero((line >= bottom) & (line <= top))
         affine = scan.grid.affine.copy()
         affine[:3, 3] += affine[:3, axis] * kept[0]
@@ -239,7 +241,7 @@ def _stripped(study: Study, found: Segmentation, mm: float) -> Study:
     kept = away <= mm
 
     def change(scan: Scan, voxels: Array, _: float) -> Array:
-        return voxels * resample(kept, found.grid, scan.grid, interpolation="nearest")
+        return np.asarray(voxels * resample(kept, found.grid, scan.grid, interpolation="nearest"))
 
     return _each(study, change)
 
@@ -264,7 +266,7 @@ def _height(grid: Grid) -> NDArray[Any]:
 
 def _on(scan: Scan, voxels: Array, affine: NDArray[np.float64]) -> Scan:
     shape = (int(voxels.shape[0]), int(voxels.shape[1]), int(voxels.shape[2]))
-    return replace(scan, voxels=voxels, grid=Grid(shape, affine), header=None, missing=None)
+    return replace(scan, voxels=np.asarray(voxels, np.float32), grid=Grid(shape, affine), header=None, missing=None)
 
 
 STRESSES: dict[str, Callable[[Study, Segmentation], tuple[Study, Mask | None]]] = {

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from dawson.learn.implant import Implant, no_lesions
-from dawson.learn.scene import Scene, paint
+from dawson.learn.scene import Scene, draw_scene, paint
 from dawson.learn.tissues import INDEX, TISSUES
 from dawson.study import Sequence
 
@@ -54,3 +54,19 @@ def test_on_t1_a_lesion_darkens_white_matter_and_brightens_no_cortex(tissue: str
     )
     image = paint(scene, means, Sequence.T1, np.random.default_rng(0))
     assert torch.allclose(image, torch.full_like(image, shown), atol=1e-5)
+
+
+def test_spaces_below_the_putamen_hold_fluid_and_never_shine() -> None:
+    """Every brain has them: on FLAIR as bright as the tissue around where they are closed, else darker."""
+    tissue = torch.full((16, 16, 16), INDEX["perivascular space"], dtype=torch.long)
+    far, open_ = torch.full((16, 16, 16), 30.0), torch.zeros((16, 16, 16))
+    means = np.ones(len(TISSUES))
+    means[INDEX["lateral ventricle"]], means[INDEX["lesion"]] = 0.2, 2.0
+    shown = []
+    for seed in range(12):
+        rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
+        scene = draw_scene(tissue, far, open_, no_lesions(16), rng, generator)
+        image = paint(replace(scene, texture=torch.zeros_like(scene.texture)), means, Sequence.FLAIR, rng)
+        assert float(image.max()) <= 1.0 + 1e-5
+        shown.append(float(image.mean()))
+    assert min(shown) < 0.5 < 0.8 < max(shown)

@@ -12,7 +12,14 @@ from dawson.learn import scanner
 from dawson.learn.anatomy import Head, LesionMap
 from dawson.learn.scanner import Acquisition, blur_matrix, draw_acquisition, draw_noise, draw_slices, slice_matrices
 from dawson.learn.synthesis import Sample, as_seen, synthesize, vary
-from dawson.learn.tissues import INDEX, Anatomy, draw_contrast, draw_random_contrast, tissue_of_value
+from dawson.learn.tissues import (
+    INDEX,
+    Anatomy,
+    anatomy_of_tissue,
+    draw_contrast,
+    draw_random_contrast,
+    tissue_of_value,
+)
 from dawson.recipe import Synthesis
 from dawson.study import Sequence
 
@@ -183,6 +190,14 @@ def test_another_look_never_hides_the_sequence_that_lesions_are_drawn_on() -> No
 def test_what_the_owner_of_a_label_map_had_is_no_lesion_of_the_patient(value: int) -> None:
     """Nothing marks such places as lesion, so they must not look like one."""
     assert tissue_of_value()[value] == INDEX["cerebral white matter"]
+
+
+@pytest.mark.parametrize("value", [30, 62])
+def test_spaces_below_the_putamen_are_no_vessels(value: int) -> None:
+    """FreeSurfer calls them so; painted as vessels they shine like lesions within the brain."""
+    tissue = tissue_of_value()[value]
+    assert tissue == INDEX["perivascular space"]
+    assert anatomy_of_tissue()[tissue] == Anatomy.DEEP_GREY
 
 
 def test_noise_has_a_grain_and_keeps_its_strength() -> None:

@@ -141,9 +141,7 @@ def smooth_field(size: int, cells: int, generator: torch.Generator) -> Tensor:
     return field[0, 0] * 1.5  # interpolation between knots lowers the variance by about half
 
 
-def draw_motion(
-    lines: int, slices: int, rng: np.random.Generator, *, spacing: float = 1.0, periodic: bool | None = None
-) -> Tensor:
+def draw_motion(lines: int, slices: int, rng: np.random.Generator, *, spacing: float = 1.0) -> Tensor:
     """What motion does to k-space (slices, lines): a complex factor for each line, in the order of torch's fft.
 
     Lines are acquired one after the other, the middle of k-space in the middle of the time, and show the head shifted
@@ -154,7 +152,7 @@ def draw_motion(
     order = torch.fft.fftshift(torch.fft.fftfreq(lines)) * lines  # as acquired
     time = np.arange(lines)
     furthest = np.exp(rng.uniform(*np.log(MOTION_MM))) / spacing
-    if rng.random() < 0.5 if periodic is None else periodic:
+    if rng.random() < 0.5:
         wave = 2 * np.pi * time / np.exp(rng.uniform(*np.log(PERIODS)))
         shift = np.sin(wave[None] + rng.uniform(0, 2 * np.pi, (slices, 1)))
     else:
