@@ -61,7 +61,7 @@ def main() -> None:
     options = parser.parse_args()
     heads = read_heads(nifti_files(options.maps), options.cache)
     settings = load_recipe("dawson").synthesis  # as it is now, whatever the model learned from
-    settings = replace(settings, motion=0.0, thick=0.0 if options.thin else settings.thick)
+    settings = replace(settings, thick=0.0 if options.thin else settings.thick)
     if options.ceiling:
         _print_ceiling([heads[number % len(heads)] for number in range(options.heads)], settings)
         return
@@ -97,9 +97,12 @@ def main() -> None:
 
 
 def draw(head: Head, settings: Synthesis, rng: np.random.Generator) -> tuple[Study, Labels]:
-    """All sequences of a whole head without lesions, and its anatomy (i, j, k) on their grid, which is one of 1 mm."""
+    """All sequences of a whole head without lesions, and its anatomy (i, j, k) on their grid, which is one of 1 mm.
+
+    The patient lies still, whatever ``settings`` say.
+    """
     nothing = LesionMap("nothing", np.zeros((2, 2, 2), np.uint8), np.eye(4), np.zeros((1, 3)), np.ones(1, int))
-    healthy = replace(settings, healthy=1.0)
+    healthy = replace(settings, healthy=1.0, motion=0.0)
     sample = synthesize([head], [nothing], healthy, SIDE, rng, sequences=tuple(Sequence), centre=centre_of(head))
     return study_of(sample), sample.anatomy.numpy()
 

@@ -38,15 +38,22 @@ def found() -> SimpleNamespace:
     return SimpleNamespace(anatomy=(study.reference.voxels > 50).astype(np.uint8) * 5, grid=study.reference.grid)
 
 
+def rng() -> np.random.Generator:
+    """The same draws each time."""
+    return np.random.default_rng(4)
+
+
 def brightest(scan: Scan) -> np.ndarray:
     """World position of the brightest hundredth."""
     weight = np.clip(scan.voxels - np.percentile(scan.voxels, 99), 0, None)
     return np.asarray((world(scan.grid) * weight).sum(axis=(1, 2, 3)) / weight.sum())
 
 
-@pytest.mark.parametrize("name", ["noisy", "uneven", "flat", "hard", "thick", "finer", "turned", "tight", "rimmed"])
+@pytest.mark.parametrize(
+    "name", ["noisy", "uneven", "flat", "hard", "thick", "finer", "ghosts", "turned", "tight", "rimmed"]
+)
 def test_what_is_done_to_a_scan_leaves_the_head_where_it_is(script: Script, name: str) -> None:
-    worse, shown = script("stress").STRESSES[name](visit(), found())
+    worse, shown = script("stress").STRESSES[name](visit(), found(), rng())
     assert shown is None
     for scan in worse:
         assert scan.voxels.dtype == np.float32 and scan.voxels.shape == scan.grid.shape
@@ -59,8 +66,8 @@ def test_what_is_done_to_a_scan_leaves_the_head_where_it_is(script: Script, name
 
 def test_slices_become_thick_and_voxels_fine(script: Script) -> None:
     stress = script("stress")
-    assert stress.thick(visit(), found())[0].reference.grid.spacing == pytest.approx((1.1, 1.0, 4.8))
-    assert stress.finer(visit(), found())[0].reference.grid.spacing == pytest.approx((0.6, 0.6, 0.6), rel=0.02)
+    assert stress.thick(visit(), found(), rng())[0].reference.grid.spacing == pytest.approx((1.1, 1.0, 4.8))
+    assert stress.finer(visit(), found(), rng())[0].reference.grid.spacing == pytest.approx((0.6, 0.6, 0.6), rel=0.02)
 
 
 # The ellipsoid's voxels lie from 12.8 mm below to 13.6 mm above the middle, slices are 1.2 mm apart.
@@ -68,7 +75,7 @@ def test_slices_become_thick_and_voxels_fine(script: Script) -> None:
     ("name", "lowest", "highest"), [("low", -20.0, 13.6 - 0.2 * 26.4), ("high", -12.8 + 0.33 * 26.4, 22.0)]
 )
 def test_a_field_of_view_ends_where_it_is_told(script: Script, name: str, lowest: float, highest: float) -> None:
-    worse, shown = script("stress").STRESSES[name](visit(), found())
+    worse, shown = script("stress").STRESSES[name](visit(), found(), rng())
     z = world(worse.reference.grid)[2]
     assert z.min() == pytest.approx(lowest, abs=1.2) and z.max() == pytest.approx(highest, abs=1.2)
     heights = world(found().grid)[2][shown]
@@ -76,10 +83,36 @@ def test_a_field_of_view_ends_where_it_is_told(script: Script, name: str, lowest
 
 
 def test_only_further_sequences_move(script: Script) -> None:
-    worse, _ = script("stress").moved(visit(), found())
+    worse, _ = script("stress").moved(visit(), found(), rng())
     assert np.array_equal(worse.reference.grid.affine, AFFINE)
-    away = brightest(worse.scans[Sequence.T1]) - (6, 4, -3)
-    assert 2.0 < np.linalg.norm(away) < 8.0
+    middle = AFFINE @ [*((np.array(SHAPE) - 1) / 2), 1.0]
+    away = (worse.scans[Sequence.T1].grid.affine @ np.linalg.inv(AFFINE) @ middle - middle)[:3]
+    assert np.linalg.norm(away) == pytest.approx(5.0, abs=0.01)
+    alone = Study({Sequence.FLAIR: visit().reference})
+    assert script("stress").moved(alone, found(), rng()) is None
+
+
+def test_what_cannot_become_worse_is_left_out(script: Script) -> None:
+    stress = script("stress")
+    thick, _ = stress.thick(visit(), found(), rng())
+    assert stress.thick(thick, found(), rng()) is None
+
+
+def test_what_a_field_of_view_no_longer_shows_does_not_count(script: Script) -> None:
+    """The truth may lie on another lattice of the same shape: mirrored along i here."""
+    study = visit()
+    reference = study.reference.grid
+    mirror = np.diag([-1.0, 1, 1, 1])
+    mirror[0, 3] = SHAPE[0] - 1
+    other = Grid(SHAPE, reference.affine @ mirror)
+    lesions, shown = np.zeros(SHAPE, bool), np.zeros(SHAPE, bool)
+    lesions[4:8, 10:14, 10:14] = lesions[30:34, 10:14, 10:14] = shown[:20] = True
+    truth = np.zeros(SHAPE, bool)
+    truth[-8:-4, 10:14, 10:14] = True  # the first of the two lesions, on the mirrored lattice
+    seen = SimpleNamespace(lesions=lesions, grid=reference, study=study)
+    figures = script("stress")._figures
+    assert figures(seen, truth, other, shown) == pytest.approx([1.0, 1.0])
+    assert figures(seen, truth, other, None) == pytest.approx([2 / 3, 2 / 3])
 
 
 def test_lesions_on_a_drawn_head_are_told_by_what_they_lie_in(script: Script) -> None:

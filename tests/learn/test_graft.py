@@ -104,7 +104,7 @@ def test_another_look_keeps_shapes_ranges_and_labels(seed: int) -> None:
     before = visit((Sequence.FLAIR, Sequence.T1))
     before.lesion[20:26, 20:26, 20:26] = 1
     before.lesion[40:46, 20:26, 20:26] = UNSURE
-    after = rescan(before, Synthesis(), np.random.default_rng(seed))
+    after = rescan(before, {}, Synthesis(), np.random.default_rng(seed))
     assert after.images.shape == before.images.shape and after.lesion.shape == before.lesion.shape
     assert bool(torch.isfinite(after.images).all())
     assert 0 <= float(after.images.min()) <= float(after.images.max()) <= 4
@@ -118,7 +118,7 @@ def test_another_look_turns_images_and_labels_alike() -> None:
     settings = replace(Synthesis(), stripped=0.0, bias=0.0, thickest_mm=3.0)
     moved = 0
     for seed in range(20):
-        after = rescan(visit((Sequence.FLAIR,)), settings, np.random.default_rng(seed))
+        after = rescan(visit((Sequence.FLAIR,)), {}, settings, np.random.default_rng(seed))
         fluid = after.anatomy == Anatomy.VENTRICLES
         moved += not torch.equal(fluid, visit().anatomy == Anatomy.VENTRICLES)
         assert float(after.images[0][fluid].median()) < 0.5
@@ -136,7 +136,7 @@ def test_thicker_slices_leave_in_doubt_where_a_lesion_would_be_drawn() -> None:
     settings = Synthesis(rotation_degrees=0.0, scaling=1.0, stripped=0.0, thickest_mm=8.0, visible=False)
     doubts = 0
     for seed in range(40):
-        after = rescan(replace(before, lesion=lesion), settings, np.random.default_rng(seed)).lesion
+        after = rescan(replace(before, lesion=lesion), {}, settings, np.random.default_rng(seed)).lesion
         if not torch.equal(after, lesion):
             doubts += 1
             changed = after[after != lesion]
@@ -165,7 +165,9 @@ def test_noise_over_a_faint_lesion_leaves_it_in_doubt() -> None:
     n = lesion.shape[0] // 2
     lesion[n : n + 4, n : n + 4, n : n + 4] = 1
     settings = Synthesis(rotation_degrees=0.0, scaling=1.0, stripped=0.0, bias=0.0, thickest_mm=3.0)
-    looks = [rescan(replace(before, lesion=lesion), settings, np.random.default_rng(seed)).lesion for seed in range(30)]
+    looks = [
+        rescan(replace(before, lesion=lesion), {}, settings, np.random.default_rng(seed)).lesion for seed in range(30)
+    ]
     doubtful = sum(bool((look == UNSURE).any()) for look in looks)
     assert 3 <= doubtful < 30  # where noise was added; marks on what is as it was are left alone
     assert sum(torch.equal(look, lesion) for look in looks) >= 3

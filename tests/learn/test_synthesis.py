@@ -53,6 +53,22 @@ def test_asked_for_sequences_are_painted_and_no_others(toy_head: Head, toy_lesio
     assert [bool(channel.any()) for channel in sample.images] == [False, False, True]
 
 
+@pytest.mark.parametrize(("motion", "times"), [(0.0, 0), (1.0, 3)])
+def test_each_sequence_of_a_patient_who_moves_shows_it(
+    toy_head: Head, toy_lesions: list[LesionMap], monkeypatch: pytest.MonkeyPatch, motion: float, times: int
+) -> None:
+    seen = []
+
+    def look(image: torch.Tensor, sliced: int, rng: np.random.Generator, *, spacing: float) -> torch.Tensor:
+        seen.append((sliced, spacing))
+        return image
+
+    monkeypatch.setattr(scanner, "restless", look)
+    settings = replace(Synthesis(), motion=motion, thick=1.0, thickest_mm=6.0)
+    synthesize([toy_head], toy_lesions, settings, 24, np.random.default_rng(2), sequences=ALL, spacing=2.0)
+    assert len(seen) == times and all(own == 2.0 and -1 <= sliced < 3 for sliced, own in seen)
+
+
 def test_healthy_patches_have_no_lesion_and_others_do(toy_head: Head, toy_lesions: list[LesionMap]) -> None:
     middle = np.array(toy_head.tissue.shape) / 2
     counts = {}

@@ -6,6 +6,8 @@ and the skull taken away make more of them; intensities are varied by :func:`daw
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -14,25 +16,33 @@ from torch.nn import functional
 from dawson.learn import scanner
 from dawson.learn.loss import UNSURE
 from dawson.learn.synthesis import Sample, as_seen, draw_strip, turn
-from dawson.learn.visible import seen_by_raters
+from dawson.learn.visible import RATED, seen_by_raters
 from dawson.prepare.intensity import CEILING
 from dawson.recipe import Synthesis
+from dawson.study import Sequence
 
 MOVED, THICKER, BIASED, NOISIER = 0.4, 0.2, 0.5, 0.4  # shares of windows
 NOISE = (0.005, 0.05)  # relative to the brain's median
 
 
-def rescan(sample: Sample, settings: Synthesis, rng: np.random.Generator) -> Sample:
-    """Another look at a window (n, n, n); absent sequences stay zero."""
+def rescan(
+    sample: Sample, slices: Mapping[Sequence, tuple[int, float]], settings: Synthesis, rng: np.random.Generator
+) -> Sample:
+    """Another look at a window (n, n, n); absent sequences stay zero.
+
+    ``slices`` tells along which axis, and at what distance in mm, each sequence was cut.
+    """
     generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+    present = [channel for channel in range(len(sample.images)) if bool(sample.images[channel].any())]
+    rated = next((c for c in (list(Sequence).index(s) for s in RATED) if c in present), None)
+    sample, drowned = _restless(sample, present, slices, settings, rng)
+    judged = rated in drowned
     if rng.random() < MOVED:
         sample = _moved(sample, settings, rng)
     size = sample.lesion.shape[0]
     images = sample.images.clone()
     strip = draw_strip(sample.anatomy, rng) if rng.random() < settings.stripped else None
     lesion = sample.lesion
-    present = [channel for channel in range(len(images)) if bool(images[channel].any())]
-    drowned = False
     for channel in present:
         image = images[channel]
         if rng.random() < BIASED:
@@ -42,26 +52,42 @@ def rescan(sample: Sample, settings: Synthesis, rng: np.random.Generator) -> Sam
             distance = float(rng.uniform(3.0, settings.thickest_mm))
             thickness = distance * rng.uniform(0.75, 1.0)
             acquire, back = scanner.slice_matrices(size, thickness, distance, rng.random())
-            slices = scanner.Acquisition((None, None, acquire), (None, None, back), thickness)
-            image = scanner.along_axes(scanner.along_axes(image, slices.acquire), slices.interpolate)
-            if channel == present[0]:
-                lesion = _redrawn(lesion, slices, settings)
-        if rng.random() < settings.motion:
-            shown = image > 0
-            image = scanner.restless(image, 2, rng) * shown  # most visits are of axial slices
-            drowned = drowned or channel == present[0]
+            cut = scanner.Acquisition((None, None, acquire), (None, None, back), thickness)
+            image = scanner.along_axes(scanner.along_axes(image, cut.acquire), cut.interpolate)
+            if channel == rated:
+                lesion = _redrawn(lesion, cut, settings)
         if rng.random() < NOISIER:
             grain = scanner.blur_matrix(size, float(rng.uniform(0.3, 1.0)))
             noise = scanner.draw_noise(image.shape, (grain, grain, None if rng.random() < 0.5 else grain), generator)
             image = image + float(rng.uniform(*NOISE)) * noise * (image > 0)  # what was not shown stays so
-            drowned = drowned or channel == present[0]
+            judged = judged or channel == rated
         images[channel] = image.clamp(0, CEILING) if strip is None else image.clamp(0, CEILING) * strip
-    if drowned and settings.visible:
+    if judged and settings.visible:
         lesion = seen_by_raters(images, lesion, sample.anatomy, overlook=False)
     if strip is None:
         return Sample(images, lesion, sample.anatomy)
     inside = strip > 0.5
     return Sample(images, lesion * inside, sample.anatomy * inside)
+
+
+def _restless(
+    sample: Sample,
+    present: list[int],
+    slices: Mapping[Sequence, tuple[int, float]],
+    settings: Synthesis,
+    rng: np.random.Generator,
+) -> tuple[Sample, set[int]]:
+    """As if the patient had moved, and the channels that show it; what was not shown stays so."""
+    images, which = sample.images.clone(), set()
+    for channel in present:
+        if settings.motion > 0 and rng.random() < settings.motion:
+            axis, distance = slices.get(list(Sequence)[channel], (2, 1.0))
+            planes = max(round(distance), 1)
+            shown = images[channel] > 0
+            moved = scanner.restless(images[channel], axis if planes > 1 else -1, rng, planes=planes)
+            images[channel] = moved.clamp(0, CEILING) * shown
+            which.add(channel)
+    return Sample(images, sample.lesion, sample.anatomy), which
 
 
 def _redrawn(lesion: Tensor, slices: scanner.Acquisition, settings: Synthesis) -> Tensor:

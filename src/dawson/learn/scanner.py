@@ -18,9 +18,10 @@ from torch.nn import functional
 
 Matrices = tuple[Tensor | None, Tensor | None, Tensor | None]
 WHITE = 0.1  # share of scans whose noise has no grain: as acquired, at the very voxels that are looked at
-MOTION_MM = (0.4, 4.0)  # how far a patient moves
+MOTION_MM = (0.4, 4.0)  # how far a patient moves at most
 MOVES = 4  # while a slice, or a 3D volume, is acquired
-PERIODS = (2.2, 16.0)  # lines in which a periodic motion comes back
+PERIODS = (2.2, 10.0)  # lines in which a periodic motion comes back
+PLACING_LINES = 6.0  # standard deviation, of 100 to 200 lines: by these it is told where small structures lie
 GRAIN = (0.3, 1.0)  # share of the blur's variance that came after the noise
 
 
@@ -28,15 +29,18 @@ GRAIN = (0.3, 1.0)  # share of the blur's variance that came after the noise
 class Acquisition:
     """How one sequence samples the patch: an acquiring (m, n) and an interpolating (n, m) matrix an axis.
 
-    ``grain`` smooths the noise of what was acquired (m, m). None stands for the identity. ``sliced`` is the axis that a
-    2D acquisition cuts into slices, -1 for a 3D one.
+    ``grain`` smooths the noise of what was acquired (m, m). None stands for the identity.
     """
 
     acquire: Matrices
     interpolate: Matrices
     thickness_mm: float
     grain: Matrices = (None, None, None)
-    sliced: int = -1
+
+    @property
+    def sliced(self) -> int:
+        """The axis that a 2D acquisition cuts into slices, -1 for a 3D one."""
+        return next((axis for axis, back in enumerate(self.interpolate) if back is not None), -1)
 
 
 def blur_matrix(size: int, sigma: float) -> Tensor:
@@ -88,11 +92,11 @@ def draw_acquisition(
     grain: list[Tensor | None] = []
     after = 0.0 if rng.random() < WHITE else rng.uniform(*GRAIN)
     in_plane = rng.uniform(0.55, 1.05)
-    thickness, sliced = 1.0, -1
+    thickness = 1.0
     for axis in range(3):
         distance = slices[1] / spacing if axis == slices[0] else 0.0
         if distance > 1:
-            thickness, sliced = distance * rng.uniform(0.75, 1.0), axis
+            thickness = distance * rng.uniform(0.75, 1.0)
             a, b = slice_matrices(size, thickness, distance, rng.random())
             g = None
         else:
@@ -107,7 +111,6 @@ def draw_acquisition(
         (interpolate[0], interpolate[1], interpolate[2]),
         thickness * spacing,
         (grain[0], grain[1], grain[2]),
-        sliced,
     )
 
 
@@ -145,23 +148,26 @@ def draw_motion(lines: int, slices: int, rng: np.random.Generator, *, spacing: f
     """What motion does to k-space (slices, lines): a complex factor for each line, in the order of torch's fft.
 
     Lines are acquired one after the other, the middle of k-space in the middle of the time, and show the head shifted
-    along them by what it has moved until then. Pulsation and breathing are periodic, and repeat the head as ghosts; a
+    along them to where it has moved by then. Pulsation and breathing are periodic, and repeat the head as ghosts; a
     patient who moves does so a few times, which blurs edges and makes them ring. Slices of a 2D acquisition have
-    moments of their own, while a 3D one (``slices`` of 1) has one for all. ``spacing`` is mm a line.
+    moments of their own, while a 3D one (``slices`` of 1) has one for all. ``spacing`` is mm a voxel.
+
+    Shifts are measured from where the lines that tell a structure of some millimetres apart see it, so that labels
+    still lie on it.
     """
-    order = torch.fft.fftshift(torch.fft.fftfreq(lines)) * lines  # as acquired
-    time = np.arange(lines)
+    order = np.arange(lines) - lines // 2  # of lines, as acquired
     furthest = np.exp(rng.uniform(*np.log(MOTION_MM))) / spacing
     if rng.random() < 0.5:
-        wave = 2 * np.pi * time / np.exp(rng.uniform(*np.log(PERIODS)))
-        shift = np.sin(wave[None] + rng.uniform(0, 2 * np.pi, (slices, 1)))
+        wave = 2 * np.pi * order / np.exp(rng.uniform(*np.log(PERIODS)))
+        shift = np.sin(wave + rng.uniform(0, 2 * np.pi, (slices, 1)))
     else:
-        moments, ways = rng.uniform(0, lines, (slices, MOVES)), rng.normal(0, 0.5, (slices, MOVES))
-        shift = (ways[:, :, None] * (time > moments[:, :, None])).sum(axis=1)
-    shift = shift - shift[:, [lines // 2]]  # where the image lies is told by the middle
-    phase = torch.from_numpy(-2 * np.pi / lines * furthest * shift) * order
-    factor: Tensor = torch.fft.ifftshift(torch.polar(torch.ones_like(phase), phase), dim=1)
-    return factor.to(torch.complex64)
+        moments, ways = rng.uniform(-lines / 2, lines / 2, (slices, MOVES)), rng.normal(size=(slices, MOVES))
+        shift = (ways[:, :, None] * (order > moments[:, :, None])).sum(axis=1)
+    weight = order**2 * np.exp(-0.5 * (order / PLACING_LINES) ** 2)
+    shift = shift - (shift * weight).sum(axis=1, keepdims=True) / weight.sum()
+    shift *= furthest / np.maximum(np.abs(shift).max(axis=1, keepdims=True), 1e-6)
+    phase = np.fft.ifftshift(-2 * np.pi / lines * shift * order, axes=1)
+    return torch.from_numpy(np.exp(1j * phase)).to(torch.complex64)
 
 
 def move(image: Tensor, along: int, across: int, motion: Tensor) -> Tensor:
@@ -175,16 +181,18 @@ def move(image: Tensor, along: int, across: int, motion: Tensor) -> Tensor:
     return seen.abs()
 
 
-def restless(image: Tensor, sliced: int, rng: np.random.Generator, *, spacing: float = 1.0) -> Tensor:
-    """An acquired image (i, j, k) of a patient who moved; ``sliced`` is the axis of a 2D acquisition's slices or -1.
+def restless(image: Tensor, sliced: int, rng: np.random.Generator, *, spacing: float = 1.0, planes: int = 1) -> Tensor:
+    """An image (i, j, k) of a patient who moved; ``sliced`` is the axis of a 2D acquisition's slices or -1.
 
-    Within slices voxels are of ``spacing`` mm. Beyond the patch the head is not known: it is taken to go on mirrored,
-    so that no edge comes about where the patch ends.
+    Within slices voxels are of ``spacing`` mm; so many ``planes`` of the image are of one slice. Beyond the patch the
+    head is not known: it is taken to go on mirrored, so that no edge comes about where the patch ends.
     """
     along = int(rng.choice([axis for axis in range(3) if axis != sliced]))
-    side, slices = image.shape[along], 1 if sliced < 0 else image.shape[sliced]
+    side, depth = image.shape[along], 1 if sliced < 0 else image.shape[sliced]
+    motion = draw_motion(2 * side, -(-depth // planes) + 1, rng, spacing=spacing)
+    first = int(rng.integers(planes))  # of its slice, the patch's first plane
+    motion = motion.repeat_interleave(planes, dim=0)[first : first + depth]
     mirrored = torch.cat([image, image.flip(along)], dim=along)
-    motion = draw_motion(2 * side, slices, rng, spacing=spacing)
     return move(mirrored, along, max(sliced, 0), motion).narrow(along, 0, side)
 
 
@@ -218,7 +226,7 @@ def scan(
     if bias > 0:
         image = image * torch.exp(bias * smooth_field(size, int(rng.integers(2, 5)), generator))
     image = along_axes(image, acquisition.acquire)
-    if rng.random() < motion:
+    if motion > 0 and rng.random() < motion:
         image = restless(image, acquisition.sliced, rng, spacing=spacing)
     real = draw_noise(image.shape, acquisition.grain, generator) * noise + image
     if rng.random() < 0.5:

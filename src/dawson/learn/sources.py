@@ -87,7 +87,7 @@ class Windows:
         if self.lesions and one.anatomy is not None and rng.random() < self.recipe.augment.grafted:
             sample = graft(sample, corner, one.lesion.shape, one.slices, self.lesions, self.recipe.synthesis, rng)
         if rng.random() < self.recipe.augment.rescanned:
-            sample = rescan(sample, self.recipe.synthesis, rng)
+            sample = rescan(sample, one.slices, self.recipe.synthesis, rng)
         if rng.random() < 0.5:
             sample = Sample(sample.images.flip(1), sample.lesion.flip(0), sample.anatomy.flip(0))
         sample = vary(sample, rng, drop=0.0)

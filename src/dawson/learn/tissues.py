@@ -172,12 +172,13 @@ def draw_contrast(sequences: tuple[Sequence, ...], rng: np.random.Generator) -> 
     t2 = vary([t.t2 * (0.93 if high_field else 1.0) for t in TISSUES], spread)
     for values in (density, t1, t2):  # CSF is one fluid, wherever it lies
         values[_VENTRICLES] = values[INDEX["other CSF"]]
-    lesion = INDEX["lesion"]
+    lesion, space = INDEX["lesion"], INDEX["perivascular space"]
     t1[lesion] = rng.uniform(1.25, 2.1) * t1[INDEX["cerebral white matter"]]
     t2[lesion] = rng.uniform(1.6, 3.0) * t2[INDEX["cerebral white matter"]]
     density[lesion] = rng.uniform(0.82, 0.95)
     means = np.stack([signal(density, t1, t2, draw_timing(s, rng)) for s in sequences])
     means *= np.exp(rng.normal(0.0, spread / 2, means.shape))
+    means[:, space] = means[:, INDEX["putamen"]]  # but for the fluid in it, which scenes add
     for row, sequence in zip(means, sequences, strict=True):
         if sequence is Sequence.T1:  # from just darker than white matter to a black hole
             row[lesion] = min(row[lesion], rng.uniform(0.5, 0.92) * row[INDEX["cerebral white matter"]])
@@ -195,6 +196,7 @@ def draw_random_contrast(sequences: tuple[Sequence, ...], rng: np.random.Generat
     means = rng.uniform(0.05, 1.5, (len(sequences), len(TISSUES)))
     means[:, INDEX["air"]] = 0.0
     means[:, _VENTRICLES] = means[:, [INDEX["other CSF"]]]
+    means[:, INDEX["perivascular space"]] = means[:, INDEX["putamen"]]
     change = rng.uniform(0.2, 0.8, len(sequences)) * rng.choice((-1.0, 1.0), len(sequences))
     means[:, INDEX["lesion"]] = means[:, INDEX["cerebral white matter"]] * (1 + change)
     return means

@@ -176,8 +176,8 @@ class Synthesis:
     thickest_mm: float = 8.0
     noise: tuple[float, float] = (0.015, 0.1)
     bias: float = 0.12
-    motion: float = 0.2
-    """Share of scans during which the patient moved."""
+    motion: float = 0.0
+    """Share of scans, and of windows of real ones that are shown as another scanner might, whose patient moved."""
     misalignment_mm: float = 0.6
     border: float = 0.42
     """Height of a lesion's border, as a share of its own peak, at which the truth is drawn: raters draw generously."""
