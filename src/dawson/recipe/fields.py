@@ -120,7 +120,7 @@ class Augment:
     """Share of windows of real visits that get synthetic lesions beside their own, where lesion masks are given."""
     rescanned: float = 1.0
     """Share of windows of real visits that are shown as another scanner might have: turned, in thicker slices,
-    uneven, noisier or without the skull (:mod:`dawson.learn.rescan`)."""
+    uneven, noisier, of a patient who moved, or without the skull (:mod:`dawson.learn.rescan`)."""
 
 
 @dataclass(frozen=True)
