@@ -3,13 +3,13 @@
     python benchmarks/stress.py labelled.tsv [--model FOLDER] [--inputs flair,all] [--only noisy,turned]
 
 Every marked visit is segmented as it is, and once for each thing that happens to scans: noise, an uneven coil, another
-tone curve, thick slices, ghosts of motion, a head that lies turned in the scanner, finer voxels, a field of view that
-ends within the brain, skull-stripping that was too tight or left a rim, and a patient who moved between sequences. What
-makes no difference to a visit (thick slices made thick, one sequence that cannot move from others) is left out. The
-truth stays where it was; of what a field of view no longer shows, nothing counts. A line for each: mean lesion Dice and
-lesion F1 (any overlap, 26-connected, 3 mm³ and more), in brackets how far they differ from what the same visits have as
-they are, with the standard error over visits, and the worst loss of Dice. Nothing here is real damage: it tells what a
-model leans on, not how often that happens.
+tone curve, thick slices, ghosts of a periodic motion, a head that lies turned in the scanner, finer voxels, a field of
+view that ends within the brain, skull-stripping that was too tight or left a rim, and a patient who moved between
+sequences. What makes no difference to a visit (thick slices made thick, one sequence that cannot move from others) is
+left out. The truth stays where it was; of what a field of view no longer shows, nothing counts. A line for each: mean
+lesion Dice and lesion F1 (any overlap, 26-connected, 3 mm³ and more), in brackets how far they differ from what the
+same visits have as they are, with the standard error over visits (nan for one visit), and the worst loss of Dice.
+Nothing here is real damage: it tells what a model leans on, not how often that happens.
 """
 
 from __future__ import annotations
@@ -83,7 +83,8 @@ def main() -> None:
     for (inputs, name), pairs in rows.items():
         table = np.array(pairs)
         change = table[:, 1] - table[:, 0]
-        means, spread = change.mean(axis=0), change.std(axis=0) * (1 / max(len(pairs) - 1, 1)) ** 0.5
+        means, free = change.mean(axis=0), len(pairs) - 1
+        spread = change.std(axis=0) / free**0.5 if free else np.full(2, np.nan)
         told = [
             f"{what} {table[:, 1, column].mean():.3f} ({means[column]:+.3f} ± {spread[column]:.3f})"
             for column, what in enumerate(("Dice", "F1"))

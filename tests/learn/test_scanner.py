@@ -105,7 +105,11 @@ def test_an_acquisition_knows_its_slices() -> None:
 
 
 @pytest.mark.parametrize("given_sequences", [(Sequence.FLAIR,), (Sequence.T1, Sequence.T2)])
-def test_windows_of_visits_are_shown_as_if_the_patient_had_moved(given_sequences: tuple[Sequence, ...]) -> None:
+def test_windows_of_visits_are_shown_as_if_the_patient_had_moved(
+    monkeypatch: pytest.MonkeyPatch, given_sequences: tuple[Sequence, ...]
+) -> None:
+    for name in ("MOVED", "THICKER", "BIASED", "NOISIER"):
+        monkeypatch.setattr(f"dawson.learn.rescan.{name}", 0.0)
     images = torch.zeros(3, SIDE, SIDE, SIDE)
     for sequence in given_sequences:
         images[list(Sequence).index(sequence)] = head()
@@ -116,8 +120,24 @@ def test_windows_of_visits_are_shown_as_if_the_patient_had_moved(given_sequences
         return rescan(sample, {}, Synthesis(stripped=0.0, bias=0.0, motion=motion), np.random.default_rng(seed)).images
 
     for channel, sequence in enumerate(Sequence):
-        moved = sum(not torch.allclose(look(1.0, seed)[channel], look(0.0, seed)[channel]) for seed in range(8))
+        assert torch.equal(look(0.0, 1)[channel], images[channel])
+        moved = sum(not torch.allclose(look(1.0, seed)[channel], images[channel]) for seed in range(8))
         assert moved >= 7 if sequence in given_sequences else moved == 0
+
+
+def test_a_visit_moves_slice_by_slice_as_it_was_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = []
+
+    def look(image: torch.Tensor, sliced: int, _: np.random.Generator, *, planes: int) -> torch.Tensor:
+        told.append((sliced, planes))
+        return image
+
+    monkeypatch.setattr("dawson.learn.scanner.restless", look)
+    images = torch.stack([head(), head(), head()])
+    anatomy = torch.full((SIDE,) * 3, int(Anatomy.WHITE_MATTER), dtype=torch.uint8)
+    slices = {Sequence.FLAIR: (1, 3.0), Sequence.T1: (0, 1.0)}
+    rescan(Sample(images, 0 * anatomy, anatomy), slices, Synthesis(motion=1.0), np.random.default_rng(0))
+    assert told == [(1, 3), (-1, 1), (-1, 1)]
 
 
 def test_only_patients_who_move_are_seen_so() -> None:

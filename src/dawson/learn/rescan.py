@@ -91,7 +91,7 @@ def _restless(
 
 
 def _redrawn(lesion: Tensor, slices: scanner.Acquisition, settings: Synthesis) -> Tensor:
-    """Labels of a window whose first sequence, on which lesions are drawn, was cut anew.
+    """Labels of a window whose sequence that raters draw on was cut anew.
 
     Where they would now be drawn elsewhere, or no longer, nobody is sure.
     """

@@ -18,7 +18,7 @@ from torch.nn import functional
 
 Matrices = tuple[Tensor | None, Tensor | None, Tensor | None]
 WHITE = 0.1  # share of scans whose noise has no grain: as acquired, at the very voxels that are looked at
-MOTION_MM = (0.4, 4.0)  # how far a patient moves at most
+MOTION_MM = (0.4, 4.0)  # the most that any line is shifted
 MOVES = 4  # while a slice, or a 3D volume, is acquired
 PERIODS = (2.2, 10.0)  # lines in which a periodic motion comes back
 PLACING_LINES = 6.0  # standard deviation, of 100 to 200 lines: by these it is told where small structures lie
