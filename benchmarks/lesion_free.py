@@ -9,9 +9,9 @@ training. The label maps are those that training used, so the anatomies are know
 are new: the anatomy's Dice says how well contrasts are understood, not unknown brains. Each head has a contrast of its
 own, on which the number of false lesions depends above all, so few heads tell little; and what they lie in is told: the
 class that most of their voxels are of. A table then tells what each class was taken for; with ``--thin`` all slices are
-of 1 mm, so that what they cost can be told. ``--ceiling`` asks no network: the truth is cut into slices as the generator
-cuts them, brought back to 1 mm, and the class with the largest share compared with the truth, for one sequence and for
-the best of three with slices of their own: what is lost there is lost by slices.
+of 1 mm, so that what they cost can be told. ``--ceiling`` asks no network: the truth is cut into slices as the
+generator cuts them, brought back to 1 mm, and the class with the largest share compared with the truth, for one
+sequence and for the best of three with slices of their own: what is lost there is lost by slices.
 """
 
 from __future__ import annotations
