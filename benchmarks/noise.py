@@ -85,7 +85,7 @@ def _scans(options: argparse.Namespace) -> Iterator[tuple[str, NDArray[np.float3
 
 def _patches(options: argparse.Namespace) -> Iterator[tuple[str, NDArray[np.float32], Mask]]:
     recipe = recipe_of(options)
-    recipe = replace(recipe, synthesis=replace(recipe.synthesis, thick=0.0, motion=0.0, lesion_centred=1.0))
+    recipe = replace(recipe, synthesis=replace(recipe.synthesis, thick=0.0, lesion_centred=1.0))
     for number, drawn in enumerate(draw_patches(options, recipe, seed=SEED)):
         white = drawn.anatomy.numpy() == Anatomy.WHITE_MATTER
         white &= ~ndimage.binary_dilation(drawn.lesion.numpy() == 1, iterations=2)

@@ -264,7 +264,7 @@ def _draw(visit: Visit, found: list[Candidate], out: Path) -> None:
     numbered = np.zeros(visit.flair.shape, np.int32)
     for number, one in enumerate(found, 1):
         numbered[tuple(one.voxels.T)] = number
-    axis = _axial(visit.grid)
+    axis = axial(visit.grid)
     brain = np.isin(visit.anatomy, (Anatomy.VENTRICLES, *SUPRATENTORIAL)) | (numbered > 0)
     white = float(np.percentile(visit.flair[brain], 99.7))
     frame = np.argwhere(_upright(brain.any(axis=axis), visit.grid, axis))
@@ -293,7 +293,7 @@ def _draw(visit: Visit, found: list[Candidate], out: Path) -> None:
 
 def _draw_faint(visit: Visit, found: list[Candidate], out: Path) -> None:
     mpl.use("Agg")
-    axis = _axial(visit.grid)
+    axis = axial(visit.grid)
     side = visit.grid.spacing[0 if axis else 1]  # of a voxel within the slice
     reach = round(CROP_MM / 2 / side)
     white = float(np.percentile(visit.flair[np.isin(visit.anatomy, SUPRATENTORIAL)], 99.7))
@@ -321,7 +321,7 @@ def _draw_faint(visit: Visit, found: list[Candidate], out: Path) -> None:
         plt.close(figure)
 
 
-def _axial(grid: Grid) -> int:
+def axial(grid: Grid) -> int:
     """Axis of the slices that are as near to axial as the scan's own."""
     return int(np.abs(grid.affine[2, :3]).argmax())
 

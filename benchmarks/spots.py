@@ -94,7 +94,7 @@ def _patches(
     options: argparse.Namespace,
 ) -> Iterator[tuple[str, NDArray[np.float32], NDArray[np.uint8], Mask, NDArray[np.float64]]]:
     recipe = recipe_of(options)
-    recipe = replace(recipe, synthesis=replace(recipe.synthesis, healthy=1.0, motion=0.0))
+    recipe = replace(recipe, synthesis=replace(recipe.synthesis, healthy=1.0))
     spacing = np.full(3, recipe.prepare.spacing_mm)
     for number, drawn in enumerate(draw_patches(options, recipe, seed=SEED), 1):
         image = drawn.images[list(Sequence).index(Sequence.FLAIR)].numpy()

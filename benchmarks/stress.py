@@ -22,7 +22,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from review import axial
 from scipy import ndimage
+from scipy.spatial.transform import Rotation
 
 from dawson.errors import InputError
 from dawson.evaluate.case import measure_case
@@ -147,11 +149,11 @@ def hard(study: Study, _: Segmentation, __: Rng) -> Worse:
 def thick(study: Study, _: Segmentation, __: Rng) -> Worse:
     """Slices of about 5 mm along the axis nearest to the feet, where they were thinner."""
     scans = {}
-    if all(round(THICK_MM / scan.grid.spacing[_upright(scan.grid)]) <= 1 for scan in study):
+    together = {s.sequence: round(THICK_MM / s.grid.spacing[axial(s.grid)]) for s in study}
+    if max(together.values()) <= 1:
         return None
     for scan in study:
-        axis = _upright(scan.grid)
-        many = max(round(THICK_MM / scan.grid.spacing[axis]), 1)
+        axis, many = axial(scan.grid), max(together[scan.sequence], 1)
         side = scan.grid.shape[axis] // many * many
         voxels = np.moveaxis(np.take(scan.voxels, range(side), axis), axis, 0)
         voxels = voxels.reshape(side // many, many, *voxels.shape[1:]).mean(axis=1)
@@ -191,15 +193,9 @@ def ghosts(study: Study, _: Segmentation, rng: Rng) -> Worse:
 
 def turned(study: Study, _: Segmentation, __: Rng) -> Worse:
     """A head that lies turned by 20 degrees about the axis from ear to ear, and by 12 about that to the feet."""
-    a, b = np.deg2rad((20.0, 12.0))
-    nod = np.array([[1, 0, 0], [0, np.cos(a), -np.sin(a)], [0, np.sin(a), np.cos(a)]])
-    shake = np.array([[np.cos(b), -np.sin(b), 0], [np.sin(b), np.cos(b), 0], [0, 0, 1]])
     scans = {}
     for scan in study:
-        middle = scan.grid.affine @ [*((np.array(scan.grid.shape) - 1) / 2), 1.0]
-        affine = scan.grid.affine.copy()
-        affine[:3, :3] = nod @ shake @ affine[:3, :3]
-        affine[:3, 3] = middle[:3] - affine[:3, :3] @ ((np.array(scan.grid.shape) - 1) / 2)
+        affine = _turn(scan.grid, "XZ", (20.0, 12.0)) @ scan.grid.affine
         grid = Grid(scan.grid.shape, affine)
         scans[scan.sequence] = _on(scan, resample(scan.voxels, scan.grid, grid, interpolation="linear"), affine)
     return Study(scans), None
@@ -207,15 +203,15 @@ def turned(study: Study, _: Segmentation, __: Rng) -> Worse:
 
 def _cut(study: Study, found: Segmentation, *, low: float, high: float) -> Worse:
     """Scans that end at two heights, as shares of the brain's; and what of the reference's grid they show."""
-    z = _height(found.grid)
-    inside = z[found.anatomy > 0]
+    inside = found.grid.to_world(np.argwhere(found.anatomy > 0).astype(np.float64))[:, 2]
     bottom, top = inside.min() + np.array((low, high)) * (inside.max() - inside.min())
     scans = {}
     for scan in study:
-        axis = _upright(scan.grid)
-        heights = np.moveaxis(_height(scan.grid), axis, 0)
-        line = heights[:, heights.shape[1] // 2, heights.shape[2] // 2]
-        kept = np.flatnonzero((line >= bottom) & (line <= top))
+        axis = axial(scan.grid)
+        middles = np.tile(np.array(scan.grid.shape) // 2 * 1.0, (scan.grid.shape[axis], 1))  # of slices
+        middles[:, axis] = np.arange(scan.grid.shape[axis])
+        heights = scan.grid.to_world(middles)[:, 2]
+        kept = np.flatnonzero((heights >= bottom) & (heights <= top))
         affine = scan.grid.affine.copy()
         affine[:3, 3] += affine[:3, axis] * kept[0]
         scans[scan.sequence] = _on(scan, np.ascontiguousarray(np.take(scan.voxels, kept, axis)), affine)
@@ -261,26 +257,19 @@ def moved(study: Study, _: Segmentation, __: Rng) -> Worse:
     """T1 and T2 as after the patient moved: turned by 6 degrees about the reference's middle, and 5 mm away."""
     if len(study.sequences) == 1:
         return None
-    a = np.deg2rad(6.0)
-    turn = np.array([[np.cos(a), -np.sin(a), 0], [np.sin(a), np.cos(a), 0], [0, 0, 1]])
     reference = study.reference
-    middle = (reference.grid.affine @ [*((np.array(reference.grid.shape) - 1) / 2), 1.0])[:3]
-    motion = np.eye(4)
-    motion[:3, :3] = turn
-    motion[:3, 3] = middle - turn @ middle + (3.0, -3.0, 2.65)
+    motion = _turn(reference.grid, "Z", (6.0,))
+    motion[:3, 3] += (3.0, -3.0, 2.65)
     return Study({s.sequence: s if s is reference else _on(s, s.voxels, motion @ s.grid.affine) for s in study}), None
 
 
-def _upright(grid: Grid) -> int:
-    """The axis of a grid that lies nearest to that from feet to head."""
-    return int(np.abs(grid.affine[2, :3]).argmax())
-
-
-def _height(grid: Grid) -> NDArray[Any]:
-    """World z (i, j, k) of voxels in mm."""
-    i, j, k = (np.arange(side) for side in grid.shape)
-    a = grid.affine[2]
-    return np.asarray(a[0] * i[:, None, None] + a[1] * j[None, :, None] + a[2] * k[None, None, :] + a[3])
+def _turn(grid: Grid, axes: str, degrees: tuple[float, ...]) -> NDArray[np.float64]:
+    """World mm → world mm (4, 4): turned about a grid's middle, by the world's ``axes`` one inside the other."""
+    middle = grid.to_world((np.array(grid.shape) - 1) / 2)
+    motion = np.eye(4)
+    motion[:3, :3] = Rotation.from_euler(axes, degrees, degrees=True).as_matrix()
+    motion[:3, 3] = middle - motion[:3, :3] @ middle
+    return motion
 
 
 def _on(scan: Scan, voxels: Array, affine: NDArray[np.float64]) -> Scan:

@@ -78,9 +78,11 @@ def _restless(
     rng: np.random.Generator,
 ) -> tuple[Sample, set[int]]:
     """As if the patient had moved, and the channels that show it; what was not shown stays so."""
+    if settings.motion == 0:
+        return sample, set()
     images, which = sample.images.clone(), set()
     for channel in present:
-        if settings.motion > 0 and rng.random() < settings.motion:
+        if rng.random() < settings.motion:
             axis, distance = slices.get(list(Sequence)[channel], (2, 1.0))
             planes = max(round(distance), 1)
             shown = images[channel] > 0
