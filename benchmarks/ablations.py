@@ -28,15 +28,15 @@ import numpy as np
 from numpy.typing import NDArray
 from threshold import figures
 
-from dawson.evaluate.statistics import bootstrap_interval
-from dawson.learn.cases import Case, find_cases
-from dawson.learn.check import check_cases
-from dawson.learn.prepared import Prepared, Unit, prepare_units
-from dawson.network.engine import load_engine
-from dawson.network.model import load_model
-from dawson.network.windows import run_windows
+from dawson.cases.check import check_cases
+from dawson.cases.find import Case, find_cases
+from dawson.core.study import Modality
+from dawson.evaluation.metrics.statistics import bootstrap_interval
+from dawson.model.card import load_model
+from dawson.model.engine import load_engine
+from dawson.model.windows import run_windows
 from dawson.recipe import load_recipe
-from dawson.study import Sequence
+from dawson.training.prepared_cases import Prepared, Unit, prepare_units
 
 WINDOW = 64
 BASE = {
@@ -85,7 +85,7 @@ def main() -> None:
     prepared = _prepare(options)
     scores = {name: _measure(_folder(name, options), prepared) for name in names}
     patients = [one.unit.case.patient for one in prepared]
-    _print(scores, patients, [one.unit.sequences for one in prepared], options)
+    _print(scores, patients, [one.unit.modalities for one in prepared], options)
 
 
 def _folder(name: str, options: argparse.Namespace) -> Path:
@@ -117,13 +117,13 @@ def _train(name: str, options: argparse.Namespace) -> None:
 def _prepare(options: argparse.Namespace) -> list[Prepared]:
     cases = find_cases(options.cases)
     units = [Unit(case, _given(case, name)) for name in options.inputs.split(",") for case in cases]
-    if not all(unit.sequences for unit in units):
+    if not all(unit.modalities for unit in units):
         raise SystemExit("every case needs a sequence of every one of --inputs")
     return prepare_units(units, check_cases(cases), load_recipe("dawson"), options.output / "cache")
 
 
-def _given(case: Case, name: str) -> tuple[Sequence, ...]:
-    return tuple(s for s in Sequence if s in case.scans and (name == "all" or s in name.split("+")))
+def _given(case: Case, name: str) -> tuple[Modality, ...]:
+    return tuple(s for s in Modality if s in case.scans and (name == "all" or s in name.split("+")))
 
 
 def _measure(folder: Path, prepared: list[Prepared]) -> Scores:

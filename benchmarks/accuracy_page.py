@@ -16,7 +16,7 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-from dawson.network.model import load_model
+from dawson.model.card import load_model
 
 DOCS = Path("docs")
 FEWEST = 3  # patients, below which there is no interval

@@ -20,9 +20,10 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from dawson.prepare.align import align
-from dawson.read import read_scan
-from dawson.study import Grid, Scan, Sequence
+from dawson.core.grid import Grid
+from dawson.core.study import Modality, Scan
+from dawson.nifti.scan import read_scan
+from dawson.preparation.register import align
 
 LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
@@ -45,10 +46,10 @@ def pairs(folder: Path) -> Iterator[tuple[str, Scan, Scan, NDArray[Any], NDArray
     for visit in (1, 2):
         to_flair = reference_transform(folder / f"study{visit}_FLAIR_to_common_space.txt")
         points = common @ to_flair[:3, :3].T + to_flair[:3, 3]
-        flair = read_scan(folder / f"study{visit}_FLAIR.nii.gz", Sequence.FLAIR)
-        for sequence in (Sequence.T1, Sequence.T2):
-            name = f"study{visit}_{sequence.upper()}W"
-            moving = read_scan(folder / f"{name}.nii.gz", sequence)
+        flair = read_scan(folder / f"study{visit}_FLAIR.nii.gz", Modality.FLAIR)
+        for modality in (Modality.T1, Modality.T2):
+            name = f"study{visit}_{modality.upper()}W"
+            moving = read_scan(folder / f"{name}.nii.gz", modality)
             yield name, moving, flair, reference_transform(folder / f"{name}_intrastudy_to_FLAIR.txt"), points
 
 

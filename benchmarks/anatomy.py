@@ -21,17 +21,17 @@ from pathlib import Path
 import numpy as np
 from lesion_free import draw, given, taken
 
-from dawson.errors import InputError
-from dawson.inputs import lay_out
-from dawson.learn.anatomy import nifti_files, read_heads
-from dawson.learn.tissues import Anatomy
-from dawson.locate import load_locator, locate
-from dawson.network.engine import load_engine
-from dawson.network.model import CARD, load_model, write_card
-from dawson.network.windows import argmax_anatomy, run_windows
-from dawson.pipeline import look
-from dawson.prepare.grid import resample
-from dawson.study import Labels, Mask, Volume
+from dawson.core.arrays import Image, Labels, Mask
+from dawson.core.errors import InputError
+from dawson.model.card import CARD, load_model, write_card
+from dawson.model.engine import load_engine
+from dawson.model.windows import argmax_anatomy, run_windows
+from dawson.preparation.locator import load_locator, locate
+from dawson.preparation.resample import resample
+from dawson.preparation.visit import lay_out
+from dawson.segmentation.pipeline import look
+from dawson.synthesis.label_maps import nifti_files, read_heads
+from dawson.synthesis.tissues import Anatomy
 
 SEED = 20_261_127  # neither a run's nor lesion_free.py's
 ROUNDS = 12
@@ -41,7 +41,7 @@ ROUNDS = 12
 class Head:
     """Scores (1 + classes, n, 1, 1) of the voxels of a head where a brain was found or is, and both (n, 1, 1)."""
 
-    scores: Volume
+    scores: Image
     brain: Mask
     truth: Labels
 

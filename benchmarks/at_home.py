@@ -14,8 +14,8 @@ Of drawn lesions those count that raters could see, as in training: others are h
 the recipe as it is now (``--set`` changes it), whatever the model learned from; a hash tells whether two runs drew the
 same.
 
-Contrast is that of FLAIR, in robust standard deviations of what lies around a lesion (dawson.learn.visible). A lesion
-is *seen* where its probability somewhere reaches the threshold, and *found* where an outline touches it.
+Contrast is that of FLAIR, in robust standard deviations of what lies around a lesion (dawson.synthesis.visibility).
+A lesion is *seen* where its probability somewhere reaches the threshold, and *found* where an outline touches it.
 """
 
 from __future__ import annotations
@@ -23,8 +23,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterator
-from collections.abc import Sequence as Several
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
@@ -37,17 +36,18 @@ from lesion_free import SIDE, centre_of, given, study_of
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from dawson.evaluate.lesionwise import Cut, components, detection, match, overlaps
-from dawson.learn.anatomy import nifti_files, read_heads, read_lesion_map
-from dawson.learn.loss import UNSURE
-from dawson.learn.synthesis import synthesize
-from dawson.learn.tissues import PARENCHYMA
-from dawson.learn.visible import SHELL, contrast, seen_by_raters, surroundings
-from dawson.network.model import load_model
-from dawson.pipeline import segment
-from dawson.prepare.grid import resample
-from dawson.read.mask import read_anatomy, read_mask
-from dawson.study import Labels, Mask, Sequence
+from dawson.core.arrays import Labels, Mask
+from dawson.core.study import Modality
+from dawson.evaluation.metrics.lesionwise import Cut, components, detection, match, overlaps
+from dawson.model.card import load_model
+from dawson.nifti.mask import read_anatomy, read_mask
+from dawson.preparation.resample import resample
+from dawson.segmentation.pipeline import segment
+from dawson.synthesis.label_maps import nifti_files, read_heads, read_lesion_map
+from dawson.synthesis.patches import synthesize
+from dawson.synthesis.tissues import PARENCHYMA
+from dawson.synthesis.visibility import SHELL, contrast, seen_by_raters, surroundings
+from dawson.training.loss import UNSURE
 
 SEED = 20_261_128  # no run's
 SIZES = (30.0, 100.0, 1000.0)  # mm³, between groups
@@ -65,7 +65,7 @@ class Look:
     probability: NDArray[np.float32]
     flair: NDArray[np.float32]
     anatomy: Labels
-    spacing: Several[float]
+    spacing: Sequence[float]
     least: float
     threshold: float
 
@@ -184,7 +184,7 @@ def _drawn(options: argparse.Namespace) -> Iterator[tuple[str, Look]]:
     drawn = hashlib.sha256()
     for number in range(options.heads):
         head, rng = heads[number % len(heads)], np.random.default_rng([SEED, number])
-        sample = synthesize([head], lesions, settings, SIDE, rng, sequences=tuple(Sequence), centre=centre_of(head))
+        sample = synthesize([head], lesions, settings, SIDE, rng, modalities=tuple(Modality), centre=centre_of(head))
         drawn.update(sample.images.numpy().tobytes())
         labels = seen_by_raters(sample.images, sample.lesion, sample.anatomy).numpy()
         study = study_of(sample)
@@ -195,7 +195,7 @@ def _drawn(options: argparse.Namespace) -> Iterator[tuple[str, Look]]:
                 labels == UNSURE,
                 result.lesions > 0,
                 result.probability,
-                study.scans[Sequence.FLAIR].voxels,
+                study.scans[Modality.FLAIR].voxels,
                 sample.anatomy.numpy(),
                 (1.0, 1.0, 1.0),
                 options.minimum,
@@ -216,7 +216,7 @@ def _kept(options: argparse.Namespace) -> Iterator[tuple[str, Look]]:
                 _unsure(kept),
                 read_mask(kept.folder / "lesions.nii.gz").mask,
                 kept.probability,
-                kept.image(Sequence.FLAIR),
+                kept.image(Modality.FLAIR),
                 anatomy,
                 kept.grid.spacing,
                 kept.least,

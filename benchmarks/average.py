@@ -15,9 +15,9 @@ from pathlib import Path
 
 import torch
 
-from dawson.learn.checkpoint import keep_rule, load_weights
-from dawson.learn.export import export
-from dawson.network.model import SAFETENSORS, load_model
+from dawson.model.card import SAFETENSORS, load_model
+from dawson.training.checkpoint import keep_rule, load_weights
+from dawson.training.export import export
 
 OWN = ("name", "steps", "data", "rates", "from", "mean_of")  # what a card says of how its weights came about
 

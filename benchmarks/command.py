@@ -86,8 +86,8 @@ def main() -> None:
     for name, given in all_given.items():
         out = options.output / name
         command = [sys.executable, "-m", "dawson", "segment", "-o", str(out), "--overwrite"]
-        for sequence, file in given.items():
-            command += [f"--{sequence}", str(file)]
+        for modality, file in given.items():
+            command += [f"--{modality}", str(file)]
         if options.no_report:
             command.append("--no-report")
         if options.model:

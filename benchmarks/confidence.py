@@ -19,15 +19,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dawson.evaluate.lesionwise import cut_for
-from dawson.evaluate.masks import onto
-from dawson.evaluate.settings import ANY, Settings
-from dawson.measure.confidence import CLASSES, classify
-from dawson.measure.interval import measure_interval
-from dawson.measure.lesions import find_lesions
-from dawson.network.model import Model, load_model
-from dawson.read.mask import read_mask, read_probability
-from dawson.study import LoadInterval
+from dawson.core.result import LoadInterval
+from dawson.evaluation.matching.grids import onto
+from dawson.evaluation.metrics.lesionwise import cut_for
+from dawson.evaluation.settings import ANY, Settings
+from dawson.measurement.confidence import CLASSES, classify
+from dawson.measurement.interval import measure_interval
+from dawson.measurement.lesions import find_lesions
+from dawson.model.card import Model, load_model
+from dawson.nifti.mask import read_mask, read_probability
 
 
 @dataclass(frozen=True)

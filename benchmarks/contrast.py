@@ -19,10 +19,11 @@ from kept import read_kept
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from dawson.learn.tissues import Anatomy
-from dawson.measure.lesions import connected
-from dawson.read.mask import read_anatomy
-from dawson.study import Mask, Sequence
+from dawson.core.arrays import Mask
+from dawson.core.study import Modality
+from dawson.measurement.lesions import connected
+from dawson.nifti.mask import read_anatomy
+from dawson.synthesis.tissues import Anatomy
 
 SHELL_MM = (2.0, 4.0)
 QUANTILES = (5, 25, 50, 75, 95)
@@ -48,13 +49,13 @@ def main() -> None:
 def _scans(options: argparse.Namespace) -> Iterator[tuple[NDArray[np.float32], Mask, NDArray[np.uint8], float]]:
     for kept in read_kept(options):
         anatomy, _, _ = read_anatomy(kept.folder / "anatomy.nii.gz")
-        yield kept.image(Sequence.FLAIR), kept.truth, anatomy, kept.grid.voxel_volume
+        yield kept.image(Modality.FLAIR), kept.truth, anatomy, kept.grid.voxel_volume
 
 
 def _patches(options: argparse.Namespace) -> Iterator[tuple[NDArray[np.float32], Mask, NDArray[np.uint8], float]]:
     recipe = recipe_of(options)
     for drawn in draw_patches(options, recipe, seed=SEED):
-        image = drawn.images[list(Sequence).index(Sequence.FLAIR)].numpy()
+        image = drawn.images[list(Modality).index(Modality.FLAIR)].numpy()
         yield image, drawn.lesion.numpy() == 1, drawn.anatomy.numpy(), recipe.prepare.spacing_mm**3
 
 

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import numpy as np
 from kept import ask_either
 
-from dawson.learn.anatomy import nifti_files, read_heads, read_lesion_map
-from dawson.learn.synthesis import Sample, synthesize
+from dawson.core.study import Modality
 from dawson.recipe import Recipe, load_recipe
-from dawson.study import Sequence
+from dawson.synthesis.label_maps import nifti_files, read_heads, read_lesion_map
+from dawson.synthesis.patches import Sample, synthesize
 
 
 def ask_patches(parser: argparse.ArgumentParser, *, patches: int) -> argparse.Namespace:
@@ -32,4 +32,4 @@ def draw_patches(options: argparse.Namespace, recipe: Recipe, *, seed: int) -> I
     lesions = [read_lesion_map(file) for file in nifti_files(options.masks)]
     for number in range(options.patches):
         rng = np.random.default_rng([seed, number])
-        yield synthesize(heads, lesions, recipe.synthesis, recipe.prepare.window, rng, sequences=(Sequence.FLAIR,))
+        yield synthesize(heads, lesions, recipe.synthesis, recipe.prepare.window, rng, modalities=(Modality.FLAIR,))

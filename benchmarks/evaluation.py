@@ -26,10 +26,10 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from dawson.evaluate.pairs import find_pairs
-from dawson.evaluate.run import evaluate_pairs
-from dawson.evaluate.settings import Settings
-from dawson.evaluate.workers import default_workers
+from dawson.evaluation.matching.pairs import find_pairs
+from dawson.evaluation.run import evaluate_pairs
+from dawson.evaluation.settings import Settings
+from dawson.evaluation.workers import default_workers
 
 SHAPE = (182, 218, 182)
 AFFINE = np.array([[-1.0, 0, 0, 90], [0, 1, 0, -126], [0, 0, 1, -72], [0, 0, 0, 1]])

@@ -25,11 +25,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dawson.cores import threads
-from dawson.errors import UsageError
-from dawson.network.engine import load_engine, precision
-from dawson.network.model import Model, load_model
-from dawson.network.windows import run_model
+from dawson.core.errors import UsageError
+from dawson.core.runtime import threads
+from dawson.model.card import Model, load_model
+from dawson.model.engine import load_engine, precision
+from dawson.model.windows import run_model
 
 SHAPE = (160, 160, 96)
 Run = Callable[[NDArray[Any]], object]

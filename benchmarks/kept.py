@@ -11,11 +11,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dawson.learn.cases import Case, find_cases
-from dawson.prepare.grid import resample
-from dawson.read import read_scan
-from dawson.read.mask import read_mask, read_probability
-from dawson.study import Grid, Mask, Sequence
+from dawson.cases.find import Case, find_cases
+from dawson.core.arrays import Mask
+from dawson.core.grid import Grid
+from dawson.core.study import Modality
+from dawson.nifti.mask import read_mask, read_probability
+from dawson.nifti.scan import read_scan
+from dawson.preparation.resample import resample
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,9 +40,9 @@ class Kept:
         """The sequences that were given, ``flair+t1``."""
         return self.folder.name
 
-    def image(self, sequence: Sequence) -> NDArray[np.float32]:
+    def image(self, modality: Modality) -> NDArray[np.float32]:
         """The case's scan of a sequence (i, j, k) on ``grid``, in its own units."""
-        scan = read_scan(self.case.scans[sequence], sequence)
+        scan = read_scan(self.case.scans[modality], modality)
         return resample(scan.voxels, scan.grid, self.grid, interpolation="linear")
 
 

@@ -15,12 +15,12 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from dawson.evaluate.models import evaluate_model, units_of
-from dawson.evaluate.output import write_evaluation
-from dawson.evaluate.run import evaluate_pairs
-from dawson.evaluate.table import text_report
-from dawson.learn.cases import find_cases
-from dawson.network.model import load_model
+from dawson.cases.find import find_cases
+from dawson.evaluation.model_runs import evaluate_model, units_of
+from dawson.evaluation.output.table import text_report
+from dawson.evaluation.output.write import write_evaluation
+from dawson.evaluation.run import evaluate_pairs
+from dawson.model.card import load_model
 
 
 def main() -> None:

@@ -28,13 +28,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dawson.learn.anatomy import Head, LesionMap, nifti_files, read_heads
-from dawson.learn.scanner import along_axes, draw_acquisition, draw_slices
-from dawson.learn.synthesis import Sample, synthesize
-from dawson.learn.tissues import PARENCHYMA, TISSUES, Anatomy
-from dawson.pipeline import segment
+from dawson.core.arrays import Labels
+from dawson.core.grid import Grid
+from dawson.core.study import Modality, Scan, Study
 from dawson.recipe import Synthesis, load_recipe
-from dawson.study import Grid, Labels, Scan, Sequence, Study
+from dawson.segmentation.pipeline import segment
+from dawson.synthesis.label_maps import Head, LesionMap, nifti_files, read_heads
+from dawson.synthesis.patches import Sample, synthesize
+from dawson.synthesis.scanner import along_axes, draw_acquisition, draw_slices
+from dawson.synthesis.tissues import PARENCHYMA, TISSUES, Anatomy
 
 SIDE = 224
 SEED = 20_261_122  # no run's
@@ -102,7 +104,7 @@ def draw(head: Head, settings: Synthesis, rng: np.random.Generator) -> tuple[Stu
     """
     nothing = LesionMap("nothing", np.zeros((2, 2, 2), np.uint8), np.eye(4), np.zeros((1, 3)), np.ones(1, int))
     healthy = replace(settings, healthy=1.0, motion=0.0)
-    sample = synthesize([head], [nothing], healthy, SIDE, rng, sequences=tuple(Sequence), centre=centre_of(head))
+    sample = synthesize([head], [nothing], healthy, SIDE, rng, modalities=tuple(Modality), centre=centre_of(head))
     return study_of(sample), sample.anatomy.numpy()
 
 
@@ -111,12 +113,12 @@ def study_of(sample: Sample) -> Study:
     affine = np.eye(4)
     affine[:3, 3] = -(SIDE - 1) / 2
     grid = Grid((SIDE, SIDE, SIDE), affine)
-    return Study({s: Scan(s, sample.images[c].numpy() * np.float32(UNITS), grid) for c, s in enumerate(Sequence)})
+    return Study({s: Scan(s, sample.images[c].numpy() * np.float32(UNITS), grid) for c, s in enumerate(Modality)})
 
 
 def given(study: Study, name: str) -> Study:
     """The study with no more than the sequences of a subset: ``flair``, ``flair+t1``, ``all``."""
-    kept = tuple(Sequence) if name == "all" else tuple(Sequence(s) for s in name.split("+"))
+    kept = tuple(Modality) if name == "all" else tuple(Modality(s) for s in name.split("+"))
     return Study({s: study.scans[s] for s in kept})
 
 

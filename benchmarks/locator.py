@@ -23,15 +23,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dawson.learn.anatomy import nifti_files, read_heads, read_lesion_map
-from dawson.learn.synthesis import synthesize
-from dawson.learn.tissues import PARENCHYMA
-from dawson.locate import Locator, locate, start_locator
-from dawson.network.model import CARD, LOCATOR, ONNX, SAFETENSORS, load_model, shipped_or_folder, write_card
-from dawson.prepare.grid import head_box, resample, working_grid
-from dawson.read import read_study
-from dawson.read.mask import read_mask
-from dawson.study import Grid, Sequence
+from dawson.cases.visit import read_study
+from dawson.core.grid import Grid
+from dawson.core.study import Modality
+from dawson.model.card import CARD, LOCATOR, ONNX, SAFETENSORS, load_model, shipped_or_folder, write_card
+from dawson.nifti.mask import read_mask
+from dawson.preparation.locator import Locator, locate, start_locator
+from dawson.preparation.resample import head_box, resample, working_grid
+from dawson.synthesis.label_maps import nifti_files, read_heads, read_lesion_map
+from dawson.synthesis.patches import synthesize
+from dawson.synthesis.tissues import PARENCHYMA
 
 SEED = 20_261_126  # no run's
 DATA = [
@@ -100,7 +101,7 @@ def _real(locator: Locator, data: Path) -> dict[str, list[Figures]]:
             grid = working_grid(scan.grid, spacing=1.0, box=head_box(scan.voxels, scan.grid), margin_mm=2.0)
             image = np.maximum(resample(scan.voxels, scan.grid, grid, interpolation="linear"), 0)
             images = np.zeros((3, *grid.shape), np.float32)
-            images[list(Sequence).index(scan.sequence)] = image
+            images[list(Modality).index(scan.modality)] = image
             if (folder / "brain.nii.gz").exists():
                 drawn = read_mask(folder / "brain.nii.gz")
                 truth = resample(drawn.mask, drawn.grid, grid, interpolation="nearest")
@@ -111,7 +112,7 @@ def _real(locator: Locator, data: Path) -> dict[str, list[Figures]]:
             found = locate(locator, images, grid)
             seconds.append(time.perf_counter() - begin)
             told.setdefault(kind, []).append(_figures(found, truth, image))
-            print(f"{folder.name} {scan.sequence.value}: Dice {told[kind][-1][0]:.3f}, scale {told[kind][-1][1]:.3f}")
+            print(f"{folder.name} {scan.modality.value}: Dice {told[kind][-1][0]:.3f}, scale {told[kind][-1][1]:.3f}")
     print(f"{np.median(seconds):.2f} s a head (median)")
     return told
 

@@ -15,9 +15,9 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from dawson.learn.anatomy import nifti_files, read_head, read_lesion_map
-from dawson.learn.patient import write_patient
 from dawson.recipe import load_recipe
+from dawson.synthesis.label_maps import nifti_files, read_head, read_lesion_map
+from dawson.synthesis.patient import write_patient
 
 
 def main() -> None:

@@ -16,8 +16,8 @@ from collections import defaultdict
 import numpy as np
 from kept import ask, read_kept
 
-from dawson.measure.lesions import connected
-from dawson.read.mask import read_anatomy, read_mask
+from dawson.measurement.lesions import connected
+from dawson.nifti.mask import read_anatomy, read_mask
 
 UNSEEN = 0.05
 

@@ -21,9 +21,10 @@ from kept import read_kept
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from dawson.learn.tissues import Anatomy
-from dawson.read.mask import read_anatomy
-from dawson.study import Mask, Sequence
+from dawson.core.arrays import Mask
+from dawson.core.study import Modality
+from dawson.nifti.mask import read_anatomy
+from dawson.synthesis.tissues import Anatomy
 
 SEED = 20_261_129  # no run's
 WIDE = 3.0  # voxels: standard deviation of the Gaussian
@@ -79,8 +80,8 @@ def _scans(options: argparse.Namespace) -> Iterator[tuple[str, NDArray[np.float3
     for kept in read_kept(options):
         anatomy, _, _ = read_anatomy(kept.folder / "anatomy.nii.gz")
         white = (anatomy == Anatomy.WHITE_MATTER) & ~ndimage.binary_dilation(kept.truth, iterations=2)
-        for sequence in kept.case.scans:
-            yield f"{kept.case.name} {sequence.value}", kept.image(sequence), white
+        for modality in kept.case.scans:
+            yield f"{kept.case.name} {modality.value}", kept.image(modality), white
 
 
 def _patches(options: argparse.Namespace) -> Iterator[tuple[str, NDArray[np.float32], Mask]]:
@@ -89,7 +90,7 @@ def _patches(options: argparse.Namespace) -> Iterator[tuple[str, NDArray[np.floa
     for number, drawn in enumerate(draw_patches(options, recipe, seed=SEED)):
         white = drawn.anatomy.numpy() == Anatomy.WHITE_MATTER
         white &= ~ndimage.binary_dilation(drawn.lesion.numpy() == 1, iterations=2)
-        yield f"patch {number}", drawn.images[list(Sequence).index(Sequence.FLAIR)].numpy(), white
+        yield f"patch {number}", drawn.images[list(Modality).index(Modality.FLAIR)].numpy(), white
 
 
 if __name__ == "__main__":

@@ -15,8 +15,8 @@ import torch
 from drawn import recipe_of
 from torch.utils.flop_counter import FlopCounterMode
 
-from dawson.learn.tissues import Anatomy
-from dawson.network.unet import UNet
+from dawson.model.unet import UNet
+from dawson.synthesis.tissues import Anatomy
 
 
 def main() -> None:

@@ -26,12 +26,12 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from dawson.learn.anatomy import nifti_files
-from dawson.learn.cases import find_cases
-from dawson.prepare.grid import head_box
-from dawson.read import read_scan
-from dawson.read.mask import read_mask
-from dawson.study import Scan, Sequence
+from dawson.cases.find import find_cases
+from dawson.core.study import Modality, Scan
+from dawson.nifti.mask import read_mask
+from dawson.nifti.scan import read_scan
+from dawson.preparation.resample import head_box
+from dawson.synthesis.label_maps import nifti_files
 
 MOST_MIB = 64
 GREYS = 64
@@ -55,21 +55,21 @@ def main() -> None:
     for file in nifti_files(options.masks):
         image = nib.Nifti1Image.from_filename(file)
         _save(out / "masks" / _name(file), (np.asanyarray(image.dataobj) > 0).astype(np.uint8), image.affine)
-    lines = ["\t".join(["patient", "visit", *(s.value for s in Sequence), "mask", "unsure"])]
+    lines = ["\t".join(["patient", "visit", *(s.value for s in Modality), "mask", "unsure"])]
     split = ["patient\tvisit\tsequence\tset"]
     patients: dict[str, str] = {}
     for number, case in enumerate(find_cases(options.cases), 1):
         patient, visit = patients.setdefault(case.patient, f"p{len(patients) + 1:02}"), f"v{number:02}"
         cells, boxes = [], []
-        for sequence in Sequence:
+        for modality in Modality:
             cell = "n/a"
-            if sequence in case.scans:
-                cell = f"visits/{visit}_{sequence.value}.nii.gz"
-                scan = read_scan(case.scans[sequence], sequence)
+            if modality in case.scans:
+                cell = f"visits/{visit}_{modality.value}.nii.gz"
+                scan = read_scan(case.scans[modality], modality)
                 box = _head(scan)
                 boxes.append((scan.grid, box))
                 _save(out / cell, _few_greys(scan.voxels[box]), _moved(scan.grid.affine, box))
-                split.append(f"{patient}\t{visit}\t{sequence.value}\ttrain")
+                split.append(f"{patient}\t{visit}\t{modality.value}\ttrain")
             cells.append(cell)
         for what, marked in (("mask", case.mask), ("unsure", case.unsure)):
             cell = "n/a" if marked is None else f"visits/{visit}_{what}.nii.gz"

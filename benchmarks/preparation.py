@@ -12,11 +12,11 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from dawson.evaluate.style import COLOURS, STYLE, new_figure, to_png
-from dawson.prepare.volume import prepare_volume
-from dawson.read import read_scan
+from dawson.core.study import Modality
+from dawson.evaluation.output.chart_style import COLOURS, STYLE, new_figure, to_png
+from dawson.nifti.scan import read_scan
+from dawson.preparation.single_volume import prepare_volume
 from dawson.recipe import load_recipe
-from dawson.study import Sequence
 
 
 def main() -> None:
@@ -35,7 +35,7 @@ def main() -> None:
         figure, axes = new_figure(rows=3, columns=len(options.scan), height=6.6)
         for column, word in enumerate(options.scan):
             name, file = word.split("=", 1)
-            scan = read_scan(Path(file), Sequence(name))
+            scan = read_scan(Path(file), Modality(name))
             before, after = prepare_volume(scan, plain), prepare_volume(scan, settings)
             kernel = after.kernel
             spacing = " × ".join(f"{s:.2g}" for s in scan.grid.spacing)

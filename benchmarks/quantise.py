@@ -18,16 +18,17 @@ from pathlib import Path
 
 import numpy as np
 
-from dawson.learn.cases import find_cases
-from dawson.learn.check import check_cases
-from dawson.learn.prepared import Unit, prepare_units
-from dawson.learn.quantise import forget, quantise
-from dawson.learn.sources import Windows
-from dawson.measure.calibration import calibrate
-from dawson.network.engine import load_engine
-from dawson.network.model import Model, load_model
-from dawson.network.windows import argmax_anatomy
-from dawson.study import Sequence, Volume
+from dawson.cases.check import check_cases
+from dawson.cases.find import find_cases
+from dawson.core.arrays import Image
+from dawson.core.study import Modality
+from dawson.model.calibration import calibrate
+from dawson.model.card import Model, load_model
+from dawson.model.engine import load_engine
+from dawson.model.quantise import forget, quantise
+from dawson.model.windows import argmax_anatomy
+from dawson.training.prepared_cases import Unit, prepare_units
+from dawson.training.sources import Windows
 
 RANGES, COMPARED = 24, 12  # windows
 LEAST_DICE = 0.97
@@ -43,7 +44,7 @@ def main() -> None:
     options = parser.parse_args()
     os.environ["DAWSON_PRECISION"] = "f32"
     cases = find_cases(options.cases)
-    units = [Unit(case, tuple(s for s in Sequence if s in case.scans)) for case in cases]
+    units = [Unit(case, tuple(s for s in Modality if s in case.scans)) for case in cases]
     facts = check_cases(cases, cache=options.cache, source=options.cases)
     for folder in options.models:
         model = load_model(folder)
@@ -61,7 +62,7 @@ def main() -> None:
             raise SystemExit(f"{folder}: they agree too little with f32 (at least {LEAST_DICE}), and are deleted again")
 
 
-def _agreement(model: Model, windows: list[Volume]) -> tuple[float, float, float]:
+def _agreement(model: Model, windows: list[Image]) -> tuple[float, float, float]:
     """Dice of lesions, share of voxels of another anatomy, mean change of log-odds, between int8 and f32."""
     engines = {}
     for wanted in ("f32", "int8"):
@@ -70,7 +71,7 @@ def _agreement(model: Model, windows: list[Volume]) -> tuple[float, float, float
     both = total = 0
     anatomy, odds = [], []
     for images in windows:
-        given = "+".join(s for s, image in zip(Sequence, images, strict=True) if image.any())
+        given = "+".join(s for s, image in zip(Modality, images, strict=True) if image.any())
         scores = {name: infer(images) for name, infer in engines.items()}
         lesions = {name: calibrate(one[0], *model.calibration_of(given)) for name, one in scores.items()}
         found = {name: one >= model.threshold for name, one in lesions.items()}

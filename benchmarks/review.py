@@ -38,11 +38,12 @@ import SimpleITK as sitk
 from matplotlib import pyplot as plt
 from numpy.typing import ArrayLike, NDArray
 
-from dawson.learn.tissues import PARENCHYMA, Anatomy
-from dawson.measure.lesions import Points, connected
-from dawson.read import read_scan
-from dawson.read.mask import read_anatomy, read_probability
-from dawson.study import Grid, Sequence
+from dawson.core.grid import Grid
+from dawson.core.study import Modality
+from dawson.measurement.lesions import Points, connected
+from dawson.nifti.mask import read_anatomy, read_probability
+from dawson.nifti.scan import read_scan
+from dawson.synthesis.tissues import PARENCHYMA, Anatomy
 
 INKLING, SEEN = 0.15, 0.3  # probability of a candidate's voxels, and at its highest
 FAINT = 0.05  # probability of the voxels of what it has hardly an inkling of
@@ -339,7 +340,7 @@ def _upright(section: ArrayLike, grid: Grid, axis: int) -> NDArray[Any]:
 
 def _read(text: str) -> Visit:
     name, results, flair = text.split("=")
-    scan = read_scan(Path(flair), Sequence.FLAIR)
+    scan = read_scan(Path(flair), Modality.FLAIR)
     probability, grid, _ = read_probability(Path(results) / "probability.nii.gz")
     anatomy, anatomy_grid, _ = read_anatomy(Path(results) / "anatomy.nii.gz")
     if not (grid.same_as(scan.grid) and anatomy_grid.same_as(scan.grid)):

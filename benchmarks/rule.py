@@ -5,7 +5,7 @@
 
 ``--as INPUTS=THRESHOLD,PEAK`` names the values that fit the network's own probabilities where these sequences are
 given, as benchmarks/threshold.py finds them: the card then gets the slope and the offset of log-odds that turn these
-into the rule's threshold and peak (dawson.measure.calibration). Rewrites the card, in its recipe too; the weights stay
+into the rule's threshold and peak (dawson.model.calibration). Rewrites the card, in its recipe too; the weights stay
 as they are.
 """
 
@@ -15,7 +15,7 @@ import argparse
 import math
 from pathlib import Path
 
-from dawson.network.model import load_model, write_card
+from dawson.model.card import load_model, write_card
 
 
 def main() -> None:

@@ -16,9 +16,9 @@ import json
 import shutil
 from pathlib import Path
 
-from dawson.evaluate.models import FITTED
-from dawson.network.model import INT8, ONNX, SAFETENSORS, Model, load_model, sha256, write_card
-from dawson.write.summary import RULE, code_hash
+from dawson.evaluation.model_runs import FITTED
+from dawson.model.card import INT8, ONNX, SAFETENSORS, Model, load_model, sha256, write_card
+from dawson.results.summary import RULE, code_hash
 
 LJUBLJANA = "3D MR image database of MS patients, Ljubljana (Lesjak et al., Neuroinformatics 2017)"
 DATA = [

@@ -23,9 +23,10 @@ from kept import read_kept
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from dawson.learn.tissues import Anatomy
-from dawson.read.mask import read_anatomy
-from dawson.study import Mask, Sequence
+from dawson.core.arrays import Mask
+from dawson.core.study import Modality
+from dawson.nifti.mask import read_anatomy
+from dawson.synthesis.tissues import Anatomy
 
 SEED = 20_261_201  # no run's
 NARROW_MM, WIDE_MM = 2.0, 6.0  # standard deviations
@@ -87,7 +88,7 @@ def _scans(
 ) -> Iterator[tuple[str, NDArray[np.float32], NDArray[np.uint8], Mask, NDArray[np.float64]]]:
     for kept in read_kept(options):
         anatomy, _, _ = read_anatomy(kept.folder / "anatomy.nii.gz")
-        yield kept.case.name, kept.image(Sequence.FLAIR), anatomy, kept.truth, np.array(kept.grid.spacing)
+        yield kept.case.name, kept.image(Modality.FLAIR), anatomy, kept.truth, np.array(kept.grid.spacing)
 
 
 def _patches(
@@ -97,7 +98,7 @@ def _patches(
     recipe = replace(recipe, synthesis=replace(recipe.synthesis, healthy=1.0))
     spacing = np.full(3, recipe.prepare.spacing_mm)
     for number, drawn in enumerate(draw_patches(options, recipe, seed=SEED), 1):
-        image = drawn.images[list(Sequence).index(Sequence.FLAIR)].numpy()
+        image = drawn.images[list(Modality).index(Modality.FLAIR)].numpy()
         yield f"patch {number}", image, drawn.anatomy.numpy(), np.zeros(image.shape, bool), spacing
 
 

@@ -26,15 +26,18 @@ from review import axial
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
-from dawson.errors import InputError
-from dawson.evaluate.case import measure_case
-from dawson.evaluate.settings import Settings
-from dawson.learn.cases import find_cases
-from dawson.pipeline import segment
-from dawson.prepare.grid import resample
-from dawson.read import read_scan
-from dawson.read.mask import read_mask
-from dawson.study import Grid, Mask, Scan, Segmentation, Sequence, Study
+from dawson.cases.find import find_cases
+from dawson.core.arrays import Mask
+from dawson.core.errors import InputError
+from dawson.core.grid import Grid
+from dawson.core.result import Segmentation
+from dawson.core.study import Modality, Scan, Study
+from dawson.evaluation.metrics.case import measure_case
+from dawson.evaluation.settings import Settings
+from dawson.nifti.mask import read_mask
+from dawson.nifti.scan import read_scan
+from dawson.preparation.resample import resample
+from dawson.segmentation.pipeline import segment
 
 Array = NDArray[np.floating[Any]]
 Rng = np.random.Generator
@@ -62,7 +65,7 @@ def main() -> None:
         whole = Study({s: read_scan(file, s) for s, file in case.scans.items()})
         mask = read_mask(case.mask)
         for inputs in options.inputs.split(","):
-            given = [s for s in Sequence if s in whole.scans and (inputs == "all" or s.value in inputs.split("+"))]
+            given = [s for s in Modality if s in whole.scans and (inputs == "all" or s.value in inputs.split("+"))]
             if inputs != "all" and len(given) < len(inputs.split("+")):
                 continue
             study = Study({s: whole.scans[s] for s in given})
@@ -109,7 +112,7 @@ def _each(study: Study, change: Callable[[Scan, Array, float], Array]) -> Study:
     scans = {}
     for scan in study:
         level = float(np.median(scan.voxels[scan.voxels > scan.voxels.mean()]))
-        scans[scan.sequence] = replace(scan, voxels=np.asarray(change(scan, scan.voxels, level), np.float32))
+        scans[scan.modality] = replace(scan, voxels=np.asarray(change(scan, scan.voxels, level), np.float32))
     return Study(scans)
 
 
@@ -149,11 +152,11 @@ def hard(study: Study, _: Segmentation, __: Rng) -> Worse:
 def thick(study: Study, _: Segmentation, __: Rng) -> Worse:
     """Slices of about 5 mm along the axis nearest to the feet, where they were thinner."""
     scans = {}
-    together = {s.sequence: round(THICK_MM / s.grid.spacing[axial(s.grid)]) for s in study}
+    together = {s.modality: round(THICK_MM / s.grid.spacing[axial(s.grid)]) for s in study}
     if max(together.values()) <= 1:
         return None
     for scan in study:
-        axis, many = axial(scan.grid), max(together[scan.sequence], 1)
+        axis, many = axial(scan.grid), max(together[scan.modality], 1)
         side = scan.grid.shape[axis] // many * many
         voxels = np.moveaxis(np.take(scan.voxels, range(side), axis), axis, 0)
         voxels = voxels.reshape(side // many, many, *voxels.shape[1:]).mean(axis=1)
@@ -161,7 +164,7 @@ def thick(study: Study, _: Segmentation, __: Rng) -> Worse:
         affine[:3, 3] += affine[:3, axis] * (many - 1) / 2
         affine[:3, axis] *= many
         voxels = np.moveaxis(voxels, 0, axis)
-        scans[scan.sequence] = _on(scan, np.ascontiguousarray(voxels, np.float32), affine)
+        scans[scan.modality] = _on(scan, np.ascontiguousarray(voxels, np.float32), affine)
     return Study(scans), None
 
 
@@ -175,7 +178,7 @@ def finer(study: Study, _: Segmentation, __: Rng) -> Worse:
         affine[:3, :3] /= factor
         affine[:3, 3] = scan.grid.affine[:3, 3] + scan.grid.affine[:3, :3] @ (0.5 / factor - 0.5)
         grid = Grid((int(shape[0]), int(shape[1]), int(shape[2])), affine)
-        scans[scan.sequence] = _on(scan, resample(scan.voxels, scan.grid, grid, interpolation="linear"), affine)
+        scans[scan.modality] = _on(scan, resample(scan.voxels, scan.grid, grid, interpolation="linear"), affine)
     return Study(scans), None
 
 
@@ -197,7 +200,7 @@ def turned(study: Study, _: Segmentation, __: Rng) -> Worse:
     for scan in study:
         affine = _turn(scan.grid, "XZ", (20.0, 12.0)) @ scan.grid.affine
         grid = Grid(scan.grid.shape, affine)
-        scans[scan.sequence] = _on(scan, resample(scan.voxels, scan.grid, grid, interpolation="linear"), affine)
+        scans[scan.modality] = _on(scan, resample(scan.voxels, scan.grid, grid, interpolation="linear"), affine)
     return Study(scans), None
 
 
@@ -214,8 +217,8 @@ def _cut(study: Study, found: Segmentation, *, low: float, high: float) -> Worse
         kept = np.flatnonzero((heights >= bottom) & (heights <= top))
         affine = scan.grid.affine.copy()
         affine[:3, 3] += affine[:3, axis] * kept[0]
-        scans[scan.sequence] = _on(scan, np.ascontiguousarray(np.take(scan.voxels, kept, axis)), affine)
-    own = scans[study.reference.sequence].grid
+        scans[scan.modality] = _on(scan, np.ascontiguousarray(np.take(scan.voxels, kept, axis)), affine)
+    own = scans[study.reference.modality].grid
     shown = resample(np.ones(own.shape, bool), own, found.grid, interpolation="nearest")
     return Study(scans), shown
 
@@ -255,12 +258,12 @@ def _stripped(study: Study, found: Segmentation, mm: float) -> Study:
 
 def moved(study: Study, _: Segmentation, __: Rng) -> Worse:
     """T1 and T2 as after the patient moved: turned by 6 degrees about the reference's middle, and 5 mm away."""
-    if len(study.sequences) == 1:
+    if len(study.modalities) == 1:
         return None
     reference = study.reference
     motion = _turn(reference.grid, "Z", (6.0,))
     motion[:3, 3] += (3.0, -3.0, 2.65)
-    return Study({s.sequence: s if s is reference else _on(s, s.voxels, motion @ s.grid.affine) for s in study}), None
+    return Study({s.modality: s if s is reference else _on(s, s.voxels, motion @ s.grid.affine) for s in study}), None
 
 
 def _turn(grid: Grid, axes: str, degrees: tuple[float, ...]) -> NDArray[np.float64]:

@@ -16,8 +16,8 @@ import numpy as np
 from kept import ask, read_kept
 from numpy.typing import NDArray
 
-from dawson.measure.lesions import Points, connected
-from dawson.study import Mask
+from dawson.core.arrays import Mask
+from dawson.measurement.lesions import Points, connected
 
 THRESHOLDS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6)
 PEAKS = (0.0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.96, 0.97, 0.98)

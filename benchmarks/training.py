@@ -25,15 +25,15 @@ from pathlib import Path
 import torch
 from drawn import recipe_of
 
-from dawson.learn.cases import find_cases
-from dawson.learn.check import check_cases
-from dawson.learn.checkpoint import State
-from dawson.learn.fit import _batches, _build, _step
-from dawson.learn.loss import loss
-from dawson.learn.parallel import Team
-from dawson.learn.prepared import Prepared, Unit, prepare_units
-from dawson.learn.sources import Volumes
+from dawson.cases.check import check_cases
+from dawson.cases.find import find_cases
 from dawson.recipe import Recipe
+from dawson.training.checkpoint import State
+from dawson.training.distributed import Team
+from dawson.training.loss import loss
+from dawson.training.prepared_cases import Prepared, Unit, prepare_units
+from dawson.training.run import _batches, _build, _step
+from dawson.training.sources import Volumes
 
 TEAM = Team(0, 1, torch.device("cpu"))
 
@@ -93,7 +93,7 @@ def monai(recipe: Recipe, units: list[Unit], steps: int, *, usual: bool) -> Iter
             mt.RandGaussianNoised("image", prob=1.0, std=augment.noise),
         ]
     )
-    files = [{"image": u.case.scans[u.sequences[0]], "label": u.case.mask} for u in units]
+    files = [{"image": u.case.scans[u.modalities[0]], "label": u.case.mask} for u in units]
     data = CacheDataset(files, chain, progress=False)
     loader = DataLoader(data, batch_size=recipe.optimizer.batch, shuffle=True, num_workers=1, drop_last=True)
     network, _, optimizer, _ = _build(recipe, TEAM, Path("no checkpoint"), None)

@@ -13,6 +13,13 @@ from hypothesis import settings
 settings.register_profile("dawson", deadline=None, derandomize=True, database=None)
 settings.load_profile("dawson")
 
+pytest_plugins = [
+    "fixtures.masks",
+    "fixtures.result_folders",
+    "fixtures.segmentations",
+    "fixtures.toy_heads",
+]
+
 SHAPE = (24, 28, 24)
 SPACING = (8.0, 8.0, 7.0)  # mm: a field of view of 192 × 224 × 168
 

@@ -1,7 +1,7 @@
 """The accuracy gate: the shipped model must not find lesions worse than it did when its figures were recorded.
 
 The floor is in ``tests/data/accuracy.json``, written by ``benchmarks/gate.py``: Dice and lesion F1 (any overlap,
-26-connected, at least 3 mm³) by case and inputs, measured by :mod:`dawson.evaluate`. A fall by more than
+26-connected, at least 3 mm³) by case and inputs, measured by :mod:`dawson.evaluation`. A fall by more than
 ``tolerance`` fails. A better model raises the floor: run the script again and commit what it writes.
 """
 
@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from dawson.demo import demo_study_files
-from dawson.evaluate.models import evaluate_model, units_of
-from dawson.learn.cases import Case
-from dawson.study import Sequence
+from dawson.cases.demo import demo_study_files
+from dawson.cases.find import Case
+from dawson.core.study import Modality
+from dawson.evaluation.model_runs import evaluate_model, units_of
 
 HERE = Path(__file__).parent
 GATE = json.loads((HERE / "data" / "accuracy.json").read_text("utf-8"))
-FILES = {Sequence.FLAIR: "FLAIR.nii.gz", Sequence.T1: "T1.nii.gz", Sequence.T2: "T2.nii.gz"}
+FILES = {Modality.FLAIR: "FLAIR.nii.gz", Modality.T1: "T1.nii.gz", Modality.T2: "T2.nii.gz"}
 F1 = "lesion_f1_any"
 
 
@@ -31,7 +31,7 @@ def synthetic_case(_: Path | None = None) -> Case:
 def real_case(data: Path, name: str) -> Case:
     """A labelled real scan."""
     folder = data / "labelled" / name
-    scans = {sequence: folder / file for sequence, file in FILES.items() if (folder / file).exists()}
+    scans = {modality: folder / file for modality, file in FILES.items() if (folder / file).exists()}
     return Case(name, "", scans, folder / "lesion.nii.gz")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import pkgutil
 import subprocess
 import sys
 from importlib import metadata
@@ -31,7 +32,7 @@ def test_importing_dawson_imports_nothing_heavy():
 def test_help_imports_nothing_heavy():
     code = """
 import contextlib, io, json, sys
-from dawson.cli import main
+from dawson.cli.app import main
 for arguments in (["--help"], ["segment", "--help"], ["demo", "--help"], ["train", "--help"], ["--version"]):
     with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.suppress(SystemExit):
         main(arguments)
@@ -42,7 +43,7 @@ print(json.dumps(sorted(sys.modules)))
     assert not HEAVY & set(json.loads(python(code)))
 
 
-@pytest.mark.parametrize("name", ["DawsonError", "Grid", "Lesion", "Scan", "Segmentation", "Sequence", "Study"])
+@pytest.mark.parametrize("name", ["DawsonError", "Grid", "Lesion", "Scan", "Segmentation", "Modality", "Study"])
 def test_nouns_and_errors(name):
     assert isinstance(getattr(dawson, name), type)
 
@@ -66,35 +67,30 @@ def test_unknown_names_are_attribute_errors():
         _ = dawson.segmint
 
 
-IMPORTS = [
-    "import dawson",
-    "import dawson.write",
-    "import dawson.write.results",
-    "from dawson.write import write",
-    "from dawson.write.table import lesions_csv",
-    "import dawson; dawson.write; import dawson.write.folder",
-    "import importlib; importlib.import_module('dawson.write.table')",
-]
+MODULES = sorted(
+    module.name for module in pkgutil.walk_packages(dawson.__path__, "dawson.") if module.name != "dawson.__main__"
+)
 
 
-def test_write_is_the_verb_whoever_imported_the_room_first():
+def test_every_module_can_be_imported_in_both_forms_in_one_process_each():
     code = f"""
-import sys
-for imports in {IMPORTS}:
-    for name in [name for name in sys.modules if name.partition(".")[0] == "dawson"]:
-        del sys.modules[name]
-    exec(imports)
-    import dawson
-    print(type(dawson.write).__name__, dawson.write.__module__)
+import importlib, sys
+for name in {MODULES}:
+    scope = {{}}
+    exec(f"import {{name}} as module", scope)
+    package, _, leaf = name.rpartition(".")
+    exec(f"from {{package}} import {{leaf}} as other", scope)
+    assert scope["module"] is scope["other"] is sys.modules[name] is importlib.import_module(name), name
+print(len(sys.modules) > {len(MODULES)})
 """
-    assert python(code).splitlines() == ["function dawson.write.results"] * len(IMPORTS)
+    assert python(code) == "True"
 
 
-def test_rooms_can_still_be_imported_from():
-    assert callable(dawson.write)
-    from dawson.write import table
-
-    assert table.__name__ == "dawson.write.table"
+@pytest.mark.parametrize("name", MODULES)
+def test_no_verb_hides_a_package(name):
+    package, _, leaf = name.rpartition(".")
+    if package == "dawson":
+        assert leaf not in dawson.__all__
 
 
 def test_names_of_the_package_can_be_replaced_in_tests(monkeypatch):

@@ -7,24 +7,25 @@
 >>> page, pdf = dawson.report("results")
 >>> evaluation = dawson.evaluate("truth-masks", "results")
 
-Names are loaded when they are first asked for, so that ``import dawson`` itself takes no time.
+Names are loaded when they are first asked for, so that ``import dawson`` itself takes no time. Rooms are nouns
+(``dawson.results``) and these are verbs, so that no function hides a package.
 """
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dawson.errors import DawsonError, InputError, ModelError, UsageError
-    from dawson.evaluate.run import evaluate
-    from dawson.pipeline import segment
-    from dawson.read import read_study
-    from dawson.report.run import report
-    from dawson.study import Grid, Lesion, Scan, Segmentation, Sequence, Study
-    from dawson.write import write
+    from dawson.cases.visit import read_study
+    from dawson.core.errors import DawsonError, InputError, ModelError, UsageError
+    from dawson.core.grid import Grid
+    from dawson.core.result import Lesion, Segmentation
+    from dawson.core.study import Modality, Scan, Study
+    from dawson.evaluation.run import evaluate
+    from dawson.reporting.run import report
+    from dawson.results.write import write
+    from dawson.segmentation.pipeline import segment
 
     __version__: str
 
@@ -33,10 +34,10 @@ __all__ = [
     "Grid",
     "InputError",
     "Lesion",
+    "Modality",
     "ModelError",
     "Scan",
     "Segmentation",
-    "Sequence",
     "Study",
     "UsageError",
     "__version__",
@@ -48,37 +49,22 @@ __all__ = [
 ]
 
 _HOME = {
-    "DawsonError": "dawson.errors",
-    "Grid": "dawson.study",
-    "InputError": "dawson.errors",
-    "Lesion": "dawson.study",
-    "ModelError": "dawson.errors",
-    "Scan": "dawson.study",
-    "Segmentation": "dawson.study",
-    "Sequence": "dawson.study",
-    "Study": "dawson.study",
-    "UsageError": "dawson.errors",
-    "evaluate": "dawson.evaluate.run",
-    "read_study": "dawson.read",
-    "report": "dawson.report.run",
-    "segment": "dawson.pipeline",
-    "write": "dawson.write",
+    "DawsonError": "dawson.core.errors",
+    "Grid": "dawson.core.grid",
+    "InputError": "dawson.core.errors",
+    "Lesion": "dawson.core.result",
+    "Modality": "dawson.core.study",
+    "ModelError": "dawson.core.errors",
+    "Scan": "dawson.core.study",
+    "Segmentation": "dawson.core.result",
+    "Study": "dawson.core.study",
+    "UsageError": "dawson.core.errors",
+    "evaluate": "dawson.evaluation.run",
+    "read_study": "dawson.cases.visit",
+    "report": "dawson.reporting.run",
+    "segment": "dawson.segmentation.pipeline",
+    "write": "dawson.results.write",
 }
-
-
-class _Package(ModuleType):
-    """The package, in which a verb stays a verb.
-
-    Importing the room ``dawson.write`` would make Python bind that module to ``dawson.write``, where the
-    function belongs; whether it did would depend on who imported what first. This refuses the binding.
-    """
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if not (name in _HOME and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package
 
 
 def __getattr__(name: str) -> Any:

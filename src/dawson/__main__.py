@@ -1,6 +1,6 @@
 """``python -m dawson`` is ``dawson``."""
 
-from dawson.cli import main
+from dawson.cli.app import main
 
 if __name__ == "__main__":
     main()

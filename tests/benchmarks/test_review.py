@@ -9,7 +9,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from dawson.learn.tissues import Anatomy
+from dawson.synthesis.tissues import Anatomy
 
 SHAPE = (48, 48, 40)
 AFFINE = np.diag([-4.0, 4.0, 4.0, 1.0])  # mm; right and left are not where the indices grow

@@ -14,13 +14,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dawson.evaluate.case import measure_case
-from dawson.evaluate.settings import Settings
-from dawson.learn.checkpoint import load_weights
-from dawson.measure.calibration import calibrate
-from dawson.measure.lesions import find_lesions
-from dawson.network.model import SAFETENSORS, load_model
-from dawson.study import Grid
+from dawson.core.grid import Grid
+from dawson.evaluation.metrics.case import measure_case
+from dawson.evaluation.settings import Settings
+from dawson.measurement.lesions import find_lesions
+from dawson.model.calibration import calibrate
+from dawson.model.card import SAFETENSORS, load_model
+from dawson.training.checkpoint import load_weights
 
 SHAPE = (20, 22, 18)
 

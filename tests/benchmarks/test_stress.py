@@ -8,9 +8,10 @@ from types import ModuleType, SimpleNamespace
 import numpy as np
 import pytest
 
-from dawson.learn.tissues import Anatomy
-from dawson.prepare.grid import resample
-from dawson.study import Grid, Scan, Sequence, Study
+from dawson.core.grid import Grid
+from dawson.core.study import Modality, Scan, Study
+from dawson.preparation.resample import resample
+from dawson.synthesis.tissues import Anatomy
 
 SHAPE = (40, 44, 36)
 AFFINE = np.array([[-1.1, 0, 0, 22], [0, 1, 0, -21], [0, 0, 1.2, -20], [0, 0, 0, 1.0]])
@@ -29,7 +30,7 @@ def visit() -> Study:
     x, y, z = world(grid)
     head = ((x / 15) ** 2 + (y / 16) ** 2 + (z / 14) ** 2 < 1).astype(np.float32) * 100
     spot = np.exp(-((x - 6) ** 2 + (y - 4) ** 2 + (z + 3) ** 2) / 18).astype(np.float32) * 600
-    return Study({s: Scan(s, head + spot, grid) for s in (Sequence.FLAIR, Sequence.T1)})
+    return Study({s: Scan(s, head + spot, grid) for s in (Modality.FLAIR, Modality.T1)})
 
 
 def found() -> SimpleNamespace:
@@ -86,9 +87,9 @@ def test_only_further_sequences_move(script: Script) -> None:
     worse, _ = script("stress").moved(visit(), found(), rng())
     assert np.array_equal(worse.reference.grid.affine, AFFINE)
     middle = AFFINE @ [*((np.array(SHAPE) - 1) / 2), 1.0]
-    away = (worse.scans[Sequence.T1].grid.affine @ np.linalg.inv(AFFINE) @ middle - middle)[:3]
+    away = (worse.scans[Modality.T1].grid.affine @ np.linalg.inv(AFFINE) @ middle - middle)[:3]
     assert np.linalg.norm(away) == pytest.approx(5.0, abs=0.01)
-    alone = Study({Sequence.FLAIR: visit().reference})
+    alone = Study({Modality.FLAIR: visit().reference})
     assert script("stress").moved(alone, found(), rng()) is None
 
 

@@ -1,12 +1,13 @@
 """The recipe: every choice that turns cases into a model, and a scan into the model's input.
 
-A recipe is a TOML file with one table a class of :mod:`dawson.recipe.fields`. Unknown or ill-typed fields are
+A recipe is a TOML file with one table a class of :mod:`dawson.recipe.schema`. Unknown or ill-typed fields are
 errors that name the field. The trained model carries its recipe in its card, and inference prepares scans from
 there. For single volumes training and inference share every step and agree to the last bit; for windows they share the
 code, and training keeps its images in half precision.
 """
 
-from dawson.recipe.fields import (
+from dawson.recipe.load import load_recipe, recipe_from_dict, recipe_names, recipe_to_dict, recipe_to_toml
+from dawson.recipe.schema import (
     EPSILON,
     SLOPE,
     Augment,
@@ -16,10 +17,9 @@ from dawson.recipe.fields import (
     Optimizer,
     Prepare,
     Recipe,
+    SingleVolume,
     Synthesis,
-    Volume,
 )
-from dawson.recipe.text import load_recipe, recipe_from_dict, recipe_names, recipe_to_dict, recipe_to_toml
 
 __all__ = [
     "EPSILON",
@@ -31,8 +31,8 @@ __all__ = [
     "Optimizer",
     "Prepare",
     "Recipe",
+    "SingleVolume",
     "Synthesis",
-    "Volume",
     "load_recipe",
     "recipe_from_dict",
     "recipe_names",

@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from dawson.errors import UsageError
-from dawson.recipe.fields import Recipe
-from dawson.study import Sequence
+from dawson.core.errors import UsageError
+from dawson.core.study import Modality
+from dawson.recipe.schema import Recipe
 
 ANY = math.inf
 SHARE, COUNT, POSITIVE, AMOUNT = (0.0, 1.0), (1.0, ANY), (1e-12, ANY), (0.0, ANY)
@@ -99,7 +99,7 @@ def check_ranges(recipe: Recipe, content: Mapping[str, Any]) -> None:
             raise bad(name, f"is {content[table][key]!r}", f"give {' or '.join(words)}")
     for subset, share in recipe.synthesis.subsets.items():
         names = subset.split("+")
-        if not set(names) <= set(Sequence) or len(set(names)) < len(names) or share < 0:
+        if not set(names) <= set(Modality) or len(set(names)) < len(names) or share < 0:
             raise bad(
                 "synthesis.subsets",
                 f"holds {subset!r} = {share}",

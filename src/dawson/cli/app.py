@@ -1,0 +1,68 @@
+"""The command line: the program, its commands from :mod:`dawson.cli`, and how it ends.
+
+Only typer is imported up front; everything heavier waits until a command really runs, so that help is
+instant. Results go to stdout, everything else to stderr.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from dawson.cli import evaluate, report, search, segment, synth, train
+from dawson.cli.terminal import DONE, EXIT_CODES, INTERRUPTED, REFUSED, explain
+
+app = typer.Typer(
+    name="dawson",
+    help="Find and measure multiple sclerosis lesions on brain MRI (FLAIR, T1, T2).\n\n"
+    "Research software, not a medical device.",
+    epilog="\b\nStart with:         dawson demo\nHelp on a command:  dawson segment --help\n\n" + EXIT_CODES,
+    add_completion=False,
+    rich_markup_mode=None,  # plain help: nothing is cut off on a narrow terminal, and it is there at once
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from dawson import __version__  # noqa: PLC0415
+
+        typer.echo(f"dawson {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def _dawson(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit(REFUSED)
+
+
+for _command in (segment, report, evaluate, train, search, synth):
+    _command.register(app)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 1 failed unexpectedly, 2 bad input or usage, 3 unfit, 130 interrupted."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a file name the locale cannot spell must not end in an error
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = app(args=arguments, prog_name="dawson", standalone_mode=False) or DONE
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except Exception as error:  # dawson's own, the option parser's, and what nobody thought of
+        sentence, code = explain(error)
+        typer.echo(sentence, err=True)
+    if code == INTERRUPTED:  # typer turns Ctrl-C into this number
+        typer.echo("Interrupted.", err=True)
+    sys.exit(code)

@@ -1,0 +1,193 @@
+"""``dawson segment`` and ``dawson demo``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dawson.cli.terminal import EXIT_CODES, UNFIT, show_steps
+from dawson.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from dawson.core.study import Study
+
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace results that are there already.")]
+NoReport = Annotated[bool, typer.Option("--no-report", help="Write no report.html and report.pdf.")]
+NoViewer = Annotated[
+    bool, typer.Option("--no-viewer", help="Leave the interactive viewer out of report.html: a smaller page.")
+]
+REPORTS = ("report.html", "report.pdf")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the program."""
+    app.command(
+        "segment",
+        short_help="Find the lesions of one visit.",
+        epilog="\b\nExamples:\n"
+        "  dawson segment --flair FLAIR.nii.gz --t1 T1.nii.gz -o results\n"
+        "  dawson segment visit1 -o results --overwrite\n"
+        "  dawson segment visit1 -o results --json | jq .lesion_load_ml\n\n" + EXIT_CODES,
+    )(_segment)
+    app.command("demo", short_help="Segment a synthetic patient that comes with dawson.", epilog=EXIT_CODES)(_demo)
+
+
+def _segment(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="VISIT_FOLDER",
+            help="Folder with the scans of one visit; sequences are told by the usual file names. "
+            "Leave it out when naming files.",
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", metavar="OUT", help="Folder for the results; made where missing."),
+    ],
+    flair: Annotated[Path | None, typer.Option("--flair", metavar="FILE", help="The FLAIR scan.")] = None,
+    t1: Annotated[Path | None, typer.Option("--t1", metavar="FILE", help="The T1-weighted scan.")] = None,
+    t2: Annotated[Path | None, typer.Option("--t2", metavar="FILE", help="The T2-weighted scan.")] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option("--model", metavar="DIR", help="Model folder; the shipped model where left out."),
+    ] = None,
+    overwrite: Overwrite = False,
+    no_report: NoReport = False,
+    no_viewer: NoViewer = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the summary as JSON on stdout, and nothing else there.")
+    ] = False,
+) -> None:
+    """Find the lesions of one visit, from any of FLAIR, T1 and T2 (NIfTI).
+
+    Scans may have any orientation and slice thickness, with or without skull, and need not be aligned.
+    Results lie on the grid of the FLAIR where given, else of the T1, else of the T2. A report for the
+    browser and one for print come with them. Results that fail quality control are written too, but must not
+    be used: the exit code is 3 then.
+    """
+    given = {name: file for name, file in (("flair", flair), ("t1", t1), ("t2", t2)) if file is not None}
+    if folder is not None and given:
+        raise UsageError(
+            f"a visit folder and --{' and --'.join(given)} were both given", remedy="give one or the other"
+        )
+    if folder is None and not given:
+        raise UsageError("no scan was given", remedy="give a visit folder or at least one of --flair, --t1 and --t2")
+
+    def read() -> Study:
+        from dawson.cases.visit import read_study  # noqa: PLC0415
+
+        return read_study(folder, **given)
+
+    _process(
+        read,
+        output,
+        model=model,
+        overwrite=overwrite,
+        inputs=tuple(given.values()),
+        as_json=as_json,
+        report=not no_report,
+        viewer=not no_viewer,
+        done=f"Results are in {output}; see {output / ('overview.png' if no_report else 'report.html')} first.",
+    )
+
+
+def _demo(
+    *,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT", help="Folder for the results.")] = Path(
+        "dawson-demo"
+    ),
+    overwrite: Overwrite = False,
+    no_report: NoReport = False,
+    no_viewer: NoViewer = False,
+) -> None:
+    """Segment a synthetic patient that comes with dawson: no scan, no network and no GPU needed."""
+    from dawson.cases.demo import demo_study_files  # noqa: PLC0415
+    from dawson.core.files import RESULTS  # noqa: PLC0415
+
+    def read() -> Study:
+        from dawson.cases.visit import read_study  # noqa: PLC0415
+
+        return read_study(**{modality.value: file for modality, file in demo_study_files().items()})
+
+    typer.echo("This is a synthetic patient, made by dawson's own generator: nobody's scan.")
+    written = {name: what for name, what in RESULTS.items() if not (no_report and name in REPORTS)}
+    listing = [f"  {name:<19} {meaning}" for name, meaning in written.items()]
+    listing.append("Next, with a scan of your own: dawson segment --flair FLAIR.nii.gz -o results")
+    _process(
+        read,
+        output,
+        overwrite=overwrite,
+        report=not no_report,
+        viewer=not no_viewer,
+        done="\n".join((f"Results are in {output}:", *listing)),
+    )
+
+
+def _process(
+    read: Callable[[], Study],
+    output: Path,
+    *,
+    overwrite: bool,
+    report: bool,
+    viewer: bool,
+    done: str,
+    model: Path | None = None,
+    inputs: Sequence[Path] = (),
+    as_json: bool = False,
+) -> None:
+    """Read, segment, write, report, and say what was found; a bad output folder is refused first of all.
+
+    ``done`` is said at the end. Exits with :data:`~dawson.cli.terminal.UNFIT` where quality control failed.
+    """
+    with show_steps() as step:
+        step("start")  # the imports below may take a second
+        from dawson.core.files import check_output  # noqa: PLC0415
+        from dawson.results.write import write  # noqa: PLC0415
+
+        check_output(output, overwrite=overwrite, inputs=inputs)
+        from dawson.segmentation.pipeline import segment  # noqa: PLC0415
+
+        step("read")
+        study = read()
+        segmentation = segment(study, model=model, progress=step)
+        step("write")
+        summary = write(segmentation, output, overwrite=overwrite)
+        # Here, unlike in the summary, warnings come with file names; each is told once.
+        warnings = dict.fromkeys((*study.warnings, *segmentation.warnings))
+        del study, segmentation  # the report is made from the files alone: let the volumes go first
+        if report:
+            step("report")
+            from dawson.reporting.run import report as write_report  # noqa: PLC0415
+
+            write_report(output, viewer=viewer)
+    if as_json:
+        from dawson.results.summary import to_json  # noqa: PLC0415
+
+        typer.echo(to_json(summary, ascii_only=True), nl=False)  # safe in every locale
+    else:
+        for warning in warnings:
+            typer.echo(f"Warning: {warning}", err=True)
+        count, load = summary["lesion_count"], summary["lesion_load_ml"]
+        found = ", ".join(modality.upper() for modality in summary["sequences"])
+        typer.echo(f"{count} lesion{'' if count == 1 else 's'}, {load:.2f} ml in all, from {found}. Not a diagnosis.")
+        typer.echo(done)
+    _exit_if_unfit(summary["quality"], output)
+
+
+def _exit_if_unfit(quality: Mapping[str, Any], output: Path) -> None:
+    """Say in red which checks failed, and end with the exit code for it; nothing where none did."""
+    if quality["status"] != "fail":
+        return
+    from rich.console import Console  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415 (no markup: the words are data)
+
+    failed = " ".join(check["words"] for check in quality["checks"] if check["status"] == "fail")
+    told = f"Quality control failed: {failed} The results are written in {output} but must not be used."
+    Console(stderr=True, highlight=False, soft_wrap=True).print(Text(told, style="bold red"))
+    raise typer.Exit(UNFIT)

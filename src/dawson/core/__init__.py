@@ -1,0 +1,1 @@
+"""What every room speaks in: arrays, grids, scans, results, errors, files and the machine."""

@@ -1,0 +1,72 @@
+"""Where the voxels of an array lie in the patient.
+
+A voxel array is indexed (i, j, k) as stored; the affine of its :class:`Grid` maps voxel centres to millimetres in RAS+
+world coordinates (x to the patient's right, y to the front, z up), as NIfTI and nibabel have it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dawson.core.arrays import Float
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """A regular voxel lattice in the patient.
+
+    ``shape`` counts voxels along i, j, k; ``affine`` (4, 4) maps (i, j, k, 1) of a voxel centre to
+    RAS+ millimetres.
+    """
+
+    shape: tuple[int, int, int]
+    affine: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        affine = np.array(self.affine, dtype=np.float64)  # a copy of our own, so that freezing it is safe
+        affine.setflags(write=False)
+        object.__setattr__(self, "affine", affine)
+        object.__setattr__(self, "shape", tuple(int(n) for n in self.shape))
+
+    @cached_property
+    def spacing(self) -> tuple[float, float, float]:
+        """Distance between neighbouring voxel centres along i, j, k in mm."""
+        i, j, k = np.linalg.norm(self.affine[:3, :3], axis=0)
+        return float(i), float(j), float(k)
+
+    @property
+    def voxel_volume(self) -> float:
+        """Volume of one voxel in mm³."""
+        return float(abs(np.linalg.det(self.affine[:3, :3])))
+
+    @property
+    def orientation(self) -> str:
+        """Axis codes such as ``"RAS"``: the anatomical direction in which i, j, k grow."""
+        from nibabel.orientations import aff2axcodes  # noqa: PLC0415 (nibabel only where geometry is named)
+
+        return "".join(str(code) for code in aff2axcodes(self.affine))
+
+    def to_world(self, index: Float) -> NDArray[np.float64]:
+        """World coordinates (..., 3) in RAS+ mm of voxel coordinates (..., 3)."""
+        return _transformed(index, self.affine)
+
+    def to_index(self, world: Float) -> NDArray[np.float64]:
+        """Voxel coordinates (..., 3), not rounded, of world coordinates (..., 3) in RAS+ mm."""
+        return _transformed(world, np.asarray(np.linalg.inv(self.affine), np.float64))
+
+    def same_as(self, other: Grid, *, tolerance: float = 1e-3) -> bool:
+        """Whether both lattices have one shape and all corners closer than ``tolerance`` mm."""
+        if self.shape != other.shape:
+            return False
+        corners = np.array(np.meshgrid(*[(0, n - 1) for n in self.shape], indexing="ij")).reshape(3, -1).T
+        return bool(np.abs(self.to_world(corners) - other.to_world(corners)).max() <= tolerance)
+
+
+def _transformed(points: Float, affine: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Points (..., 3) moved by an affine (4, 4)."""
+    moved: NDArray[np.float64] = np.asarray(points, np.float64) @ affine[:3, :3].T + affine[:3, 3]
+    return moved

@@ -1,1 +1,0 @@
-"""Evaluate: how good a lesion mask is, by the field's own definitions, and how sure one can be of it."""

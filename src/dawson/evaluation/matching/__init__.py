@@ -1,0 +1,1 @@
+"""Which mask belongs to which, and whether both lie on one grid."""

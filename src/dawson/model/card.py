@@ -1,0 +1,153 @@
+"""A model is a folder: ``model.onnx`` to run, ``model.safetensors`` to fine-tune, ``card.json`` to judge by.
+
+``model.int8.onnx``, where there is one, runs faster on most CPUs (:mod:`dawson.model.quantise` writes it).
+The card carries the recipe (so that scans are prepared as they were in training), the threshold, the
+least peak and the minimum size of lesions, how probabilities are calibrated by subset of
+sequences, the meaning of the anatomy labels and what their scores are divided by, what the model was trained on, its
+measured accuracy, and the SHA-256 of all weight files; those of the ONNX files are checked whenever it is loaded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from dawson.core.errors import DawsonError, ModelError
+from dawson.recipe import Recipe, recipe_from_dict
+
+SHIPPED = "dawson-1"
+LOCATOR = "locator"
+CARD, ONNX, INT8, SAFETENSORS = "card.json", "model.onnx", "model.int8.onnx", "model.safetensors"
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A model folder, read and checked.
+
+    ``calibration`` holds slope and offset for the log-odds of lesions by what was given, say ``{"t1": (1.8, 3.1)}``;
+    for subsets that it lacks they are 1 and 0. ``anatomy_weights`` are what the scores of the anatomy's classes are
+    divided by: those of the loss, or what the card has in their place (benchmarks/anatomy.py).
+    """
+
+    folder: Path
+    card: Mapping[str, Any]
+    recipe: Recipe
+    threshold: float
+    peak: float
+    minimum_mm3: float
+    anatomy_names: Mapping[int, str]
+    calibration: Mapping[str, tuple[float, float]]
+    anatomy_weights: tuple[float, ...]
+
+    @property
+    def onnx(self) -> Path:
+        """The file that the engine runs."""
+        return self.folder / ONNX
+
+    @property
+    def int8(self) -> Path | None:
+        """The same network for 8-bit integers, if the model has been quantised."""
+        return self.folder / INT8 if INT8 in self.card["sha256"] else None
+
+    def calibration_of(self, given: str) -> tuple[float, float]:
+        """Slope and offset for what was given, ``flair+t1``."""
+        return self.calibration.get(given, (1.0, 0.0))
+
+    @property
+    def dice(self) -> dict[str, float]:
+        """Mean Dice on the validation scans by input subset, as far as it was measured."""
+        means = (self.card.get("accuracy") or {}).get("mean", {})
+        return {str(subset): float(mean["dice"]) for subset, mean in means.items()}
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """What results say of the model that made them."""
+        return {
+            "name": self.card["name"],
+            "version": self.card["version"],
+            "sha256": self.card["sha256"][ONNX],
+            "int8_sha256": self.card["sha256"].get(INT8),  # the file that was run, where precision says int8
+            "threshold": self.threshold,
+            "peak": self.peak,
+            "minimum_lesion_mm3": self.minimum_mm3,
+            "calibration": dict(self.calibration),
+            "anatomy_weights": list(self.anatomy_weights),
+            "accuracy": self.card.get("accuracy"),
+            "trained_on": self.card.get("data"),
+        }
+
+
+def load_model(folder: Path | str | None = None) -> Model:
+    """Read a model folder, or the shipped model.
+
+    Raises :class:`ModelError` where a file is missing, the card is not a card, or weights differ from
+    the card's hash.
+    """
+    where = Path(str(resources.files("dawson.model") / "shipped" / SHIPPED)) if folder is None else Path(folder)
+    if (where / "model" / CARD).is_file():  # a run folder holds its model one level down
+        where = where / "model"
+    remedy = "name a model folder as `dawson train` writes it, or leave --model out for the shipped one"
+    try:
+        card = json.loads((where / CARD).read_text("utf-8"))
+        recipe = recipe_from_dict(card["recipe"])
+        hashes = card["sha256"]
+        wanted = {ONNX: hashes[ONNX]} | ({INT8: hashes[INT8]} if INT8 in hashes else {})
+        _ = card["name"], card["version"], card["parenchyma"], card["core"]
+        model = Model(
+            where,
+            card,
+            recipe,
+            float(card["threshold"]),
+            float(card["peak"]),
+            float(card["minimum_lesion_mm3"]),
+            {int(value): str(name) for value, name in card["anatomy"].items()},
+            {str(name): _pair(*values) for name, values in (card.get("calibration") or {}).items()},
+            _weights(card.get("anatomy_weights") or recipe.loss.anatomy_weights, card["anatomy"]),
+        )
+        found = {name: sha256(where / name) for name in wanted}
+    except OSError as error:
+        raise ModelError(f"cannot be read ({error.strerror})", file=error.filename or where, remedy=remedy) from error
+    except (ValueError, KeyError, TypeError, AttributeError, DawsonError) as error:
+        raise ModelError(f"is not a model card ({error})", file=where / CARD, remedy=remedy) from error
+    for name, known in wanted.items():
+        if found[name] != known:
+            raise ModelError(
+                "differs from the hash in its card", file=where / name, remedy="install or train the model again"
+            )
+    return model
+
+
+def write_card(folder: Path, card: Mapping[str, Any]) -> None:
+    """Write the card of the model in ``folder``; a card that is there already is replaced."""
+    (folder / CARD).write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", "utf-8")
+
+
+def shipped_or_folder(name: str | Path) -> Path:
+    """The folder of a shipped model of that name, or the folder itself."""
+    shipped = Path(str(resources.files("dawson.model") / "shipped" / str(name)))
+    return shipped if "/" not in str(name) and (shipped / CARD).is_file() else Path(name)
+
+
+def _pair(slope: float, offset: float) -> tuple[float, float]:
+    if not float(slope) > 0:
+        raise ValueError(f"a slope of {slope} in its calibration")
+    return float(slope), float(offset)
+
+
+def _weights(values: Sequence[float], classes: Mapping[str, str]) -> tuple[float, ...]:
+    weights = tuple(float(value) for value in values)
+    if classes and (len(weights) != len(classes) or not all(0 < w < math.inf for w in weights)):
+        raise ValueError(f"anatomy_weights are {weights}, where {len(classes)} above 0 are needed")
+    return weights
+
+
+def sha256(file: Path) -> str:
+    """SHA-256 of a file's bytes, as hexadecimal text."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

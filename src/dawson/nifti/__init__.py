@@ -1,0 +1,1 @@
+"""NIfTI volumes: read once, checked and placed in the patient; written where the reference lies."""

@@ -1,0 +1,252 @@
+"""Between the lattice a scan was stored on and the lattice that dawson works on, there and back.
+
+Two conventions hold throughout. Index coordinates name voxel *centres*, so a lattice of n voxels covers
+-0.5 ... n - 0.5 along each axis; and world coordinates are RAS+ millimetres. Arrays are (i, j, k).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import SimpleITK as sitk
+from nibabel.orientations import inv_ornt_aff, io_orientation
+from numpy.typing import NDArray
+
+from dawson.core.arrays import Mask
+from dawson.core.errors import InputError
+from dawson.core.grid import Grid
+
+Box = tuple[NDArray[np.int64], NDArray[np.int64]]
+"""A voxel box: its first index (inclusive) and its last (exclusive), each (3,), along the stored axes."""
+
+THREADS = 1
+"""ITK threads. One, always: a thread count taken from the machine could make reruns differ."""
+
+COARSE_MM = 4.0  # the head is looked for at this spacing: noise averages out and the search takes no time
+HEAD_MM = 230.0  # crown to below the chin; a brain ends about 170 mm below the crown even in large heads
+
+
+SAME_GRID_MM = 0.05
+"""Corners of a mask's grid and a scan's that lie closer than this are the same: programs round a header's numbers."""
+
+
+def canonical_grid(grid: Grid) -> Grid:
+    """The same lattice with its axes permuted and flipped so that i, j, k run closest to R, A, S.
+
+    Nothing is rotated: every voxel keeps its place in the world. Arrays follow with :func:`reorient`.
+    """
+    orientation = io_orientation(grid.affine)
+    shape = np.empty(3, dtype=np.int64)
+    shape[orientation[:, 0].astype(int)] = grid.shape
+    i, j, k = shape.tolist()
+    return Grid(shape=(i, j, k), affine=grid.affine @ inv_ornt_aff(orientation, grid.shape))
+
+
+def reorient(array: NDArray[Any], source: Grid, target: Grid) -> NDArray[Any]:
+    """Turn an array on ``source`` into the array on ``target``, two orientations of one lattice.
+
+    A view with permuted and flipped axes: no value changes and nothing is copied.
+
+    Raises:
+        InputError: the array is not on ``source``, or the grids are not the same lattice.
+    """
+    _check_shape(array, source)
+    turn = np.rint(np.linalg.solve(source.affine, target.affine)[:3, :3]).astype(int)
+    axes = np.abs(turn).argmax(axis=0)  # the source axis that each target axis runs along
+    if sorted(axes.tolist()) == [0, 1, 2]:
+        flipped = [turn[axis, step] < 0 for step, axis in enumerate(axes)]
+        view = array.transpose(axes.tolist())[tuple(slice(None, None, -1 if f else 1) for f in flipped)]
+        to_source = np.zeros((4, 4))
+        to_source[3, 3] = 1.0
+        for step, (axis, flip) in enumerate(zip(axes, flipped, strict=True)):
+            to_source[axis, step] = -1.0 if flip else 1.0
+            to_source[axis, 3] = source.shape[axis] - 1 if flip else 0
+        i, j, k = view.shape
+        if Grid(shape=(i, j, k), affine=source.affine @ to_source).same_as(target):
+            return view
+    raise InputError("the two grids are not orientations of one lattice", remedy="resample between them instead")
+
+
+def working_grid(grid: Grid, *, spacing: float, box: Box | None = None, margin_mm: float = 0.0) -> Grid:
+    """An isotropic lattice of ``spacing`` mm over ``grid``, along the scan's own directions.
+
+    Its axes are the canonical axes of ``grid`` (for a sheared grid the orthonormal axes nearest to
+    them), so that an oblique scan is not turned and its slices stay slices. It covers the voxels of
+    ``grid``, or of ``box`` in it, from outer face to outer face, plus ``margin_mm`` on all six sides.
+
+    Centres: the fewest voxels that cover this extent are centred on it, so they overhang by less than
+    half a voxel on either side. A 1 mm scan prepared at 1 mm with a whole margin therefore keeps its
+    voxel centres and is not interpolated at all.
+    """
+    axes = canonical_grid(grid).affine[:3, :3]
+    u, _, vt = np.linalg.svd(axes / np.linalg.norm(axes, axis=0))
+    directions = u @ vt  # the polar factor: the orthonormal frame nearest to the axes
+    lo, hi = (np.zeros(3), np.array(grid.shape)) if box is None else (np.asarray(b, float) for b in box)
+    faces = np.array(np.meshgrid(*zip(lo - 0.5, hi - 0.5, strict=True), indexing="ij")).reshape(3, -1).T
+    along = grid.to_world(faces) @ directions  # corners of the box in mm along each new axis
+    extent = np.ptp(along, axis=0) + 2 * margin_mm
+    shape = np.maximum(np.ceil(extent / spacing - 1e-4), 1).astype(int)  # 1e-4: headers are float32
+    centre = (along.min(axis=0) + along.max(axis=0)) / 2
+    first = centre - (shape - 1) / 2 * spacing
+    affine = np.eye(4)
+    affine[:3, :3] = directions * spacing
+    affine[:3, 3] = directions @ first
+    i, j, k = shape.tolist()
+    return Grid(shape=(i, j, k), affine=affine)
+
+
+def resample(
+    voxels: NDArray[Any],
+    source: Grid,
+    target: Grid,
+    *,
+    interpolation: Literal["linear", "nearest"],
+    transform: NDArray[np.float64] | None = None,
+    outside: float = 0.0,
+) -> NDArray[Any]:
+    """Values of ``voxels`` (i, j, k on ``source``) at the voxel centres of ``target``.
+
+    ``transform`` (4, 4) maps RAS mm of the target's world to RAS mm of the source's world (identity
+    where left out). Any invertible affine is honoured, sheared and left-handed ones too: ITK is given
+    plain index spaces and one affine from target index to source index, so its habit of making
+    direction cosines orthonormal never comes into play.
+
+    Nearest returns the dtype given (bool, unsigned and signed integers, float32); linear returns
+    float32, where a mask becomes the fraction covered. Up to half a voxel beyond the outermost centres
+    (inside the outer faces) the nearest voxels are carried on; farther out is ``outside``. There is no
+    smoothing before going to a coarser lattice.
+
+    Raises:
+        InputError: the array is not on ``source``.
+    """
+    _check_shape(voxels, source)
+    between = np.eye(4) if transform is None else np.asarray(transform, dtype=np.float64)
+    to_source = np.linalg.solve(source.affine, between @ target.affine)
+    # ITK's x is an array's last axis. Naming the axes in reverse costs nothing; transposing would copy.
+    mapping = sitk.AffineTransform(3)
+    mapping.SetMatrix(to_source[2::-1, 2::-1].ravel().tolist())
+    mapping.SetTranslation(to_source[2::-1, 3].tolist())
+    stored = np.uint8 if voxels.dtype == np.bool_ else voxels.dtype
+    image = sitk.GetImageFromArray(
+        np.ascontiguousarray(voxels, dtype=np.float32 if interpolation == "linear" else stored)
+    )
+    sampler = sitk.ResampleImageFilter()
+    sampler.SetSize(target.shape[::-1])
+    sampler.SetTransform(mapping)
+    sampler.SetInterpolator(sitk.sitkLinear if interpolation == "linear" else sitk.sitkNearestNeighbor)
+    sampler.SetDefaultPixelValue(float(outside))
+    sampler.SetNumberOfThreads(THREADS)
+    values: NDArray[Any] = sitk.GetArrayFromImage(sampler.Execute(image))
+    return values if interpolation == "linear" else values.astype(voxels.dtype, copy=False)
+
+
+def bring_back(
+    probability: NDArray[np.float32], source: Grid, target: Grid, *, threshold: float, peak: float
+) -> NDArray[np.float32]:
+    """Probabilities (i, j, k on ``source``) on ``target``: interpolated, no peak lost that lies between its voxels.
+
+    A lesion is told by its highest probability, and that of a small one is the matter of a voxel or two: interpolation
+    between it and its neighbours would drop the lesion on one lattice that it keeps on another. So the ``target``'s
+    voxel nearest to one that reaches ``peak`` gets its probability, where it is less than a voxel of ``source`` away
+    and reaches ``threshold`` by itself: which voxels are lesion does not change. On the same lattice nothing does, nor
+    where ``peak`` is no more than ``threshold`` and so no rule. Elsewhere the map holds for this rule, not for others.
+    """
+    brought: NDArray[np.float32] = np.clip(resample(probability, source, target, interpolation="linear"), 0.0, 1.0)
+    if peak <= threshold:
+        return brought
+    peaks = np.argwhere(probability >= np.float64(peak))
+    nearest = np.rint(target.to_index(source.to_world(peaks.astype(np.float64)))).astype(np.int64)
+    inside = ((nearest >= 0) & (nearest < target.shape)).all(axis=1)
+    away = np.abs(source.to_index(target.to_world(nearest.astype(np.float64))) - peaks).max(axis=1)
+    near = away < 1 - 1e-3  # headers are float32, and slices often lie just one voxel away
+    peaks, nearest = peaks[inside & near], nearest[inside & near]
+    lesion = brought[tuple(nearest.T)] >= np.float64(threshold)
+    np.maximum.at(brought, tuple(nearest[lesion].T), probability[tuple(peaks[lesion].T)])
+    return brought
+
+
+def head_box(voxels: NDArray[Any], grid: Grid) -> Box:
+    """Voxel bounding box of the head, or of a skull-stripped brain, with some 4 mm to spare.
+
+    The volume is averaged to about 4 mm, cut halfway between the background and Otsu's threshold
+    (Otsu, IEEE Trans. Syst. Man Cybern. 9, 1979) of the intensities below their 99th percentile,
+    and the largest connected piece is taken; halfway, because the box may be generous but must not
+    lose dim tissue. At most 230 mm below its top are kept: enough for any brain, and the neck is left out.
+    An image without any contrast yields the whole grid.
+
+    Returns:
+        First index (inclusive) and last index (exclusive) along the stored axes i, j, k.
+    """
+    canonical = canonical_grid(grid)
+    image = reorient(voxels, grid, canonical)
+    shape = np.array(image.shape)
+    step = np.clip(np.rint(COARSE_MM / np.array(canonical.spacing)).astype(int), 1, shape)
+    coarse = block_means(image, step)
+    threshold = foreground_threshold(coarse)
+    pieces = sitk.ConnectedComponent(sitk.GetImageFromArray((coarse > threshold).astype(np.uint8)))
+    numbers = sitk.GetArrayFromImage(pieces)
+    sizes = np.bincount(numbers.ravel())[1:]
+    if not sizes.size:
+        return np.zeros(3, dtype=np.int64), np.array(grid.shape, dtype=np.int64)
+    found = np.argwhere(numbers == sizes.argmax() + 1)
+    lo = np.maximum((found.min(axis=0) - 1) * step, 0)
+    hi = np.minimum((found.max(axis=0) + 2) * step, shape)
+    lo[2] = max(lo[2], hi[2] - int(np.ceil(HEAD_MM / canonical.spacing[2])))
+    corners = grid.to_index(canonical.to_world(np.array([lo, hi - 1], dtype=np.float64)))
+    first, last = np.rint(np.sort(corners, axis=0)).astype(np.int64)
+    return first, last + 1
+
+
+def bounding_box(*masks: Mask, margin: int = 0) -> tuple[slice, slice, slice]:
+    """The smallest box of voxels that holds every mask (i, j, k), and ``margin`` more where the array has them.
+
+    A box without voxels where all masks are empty.
+    """
+    sides = []
+    for axis in range(3):
+        across = tuple(other for other in range(3) if other != axis)
+        inside = np.flatnonzero(np.logical_or.reduce([mask.any(axis=across) for mask in masks]))
+        low, high = (inside[0] - margin, inside[-1] + 1 + margin) if len(inside) else (0, 0)
+        sides.append(slice(max(int(low), 0), min(int(high), masks[0].shape[axis])))
+    return sides[0], sides[1], sides[2]
+
+
+def _check_shape(array: NDArray[Any], grid: Grid) -> None:
+    if array.shape != grid.shape:
+        raise InputError(
+            f"an array of shape {array.shape} was handed over with a grid of shape {grid.shape}",
+            remedy="give each array the grid it lies on",
+        )
+
+
+def block_means(image: NDArray[Any], step: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Means over blocks of ``step`` voxels; the last block of an axis is filled up with edge values."""
+    padded = np.pad(image, [(0, -n % s) for n, s in zip(image.shape, step, strict=True)], mode="edge")
+    for axis, s in enumerate(step.tolist()):
+        split = (*padded.shape[:axis], -1, s, *padded.shape[axis + 1 :])
+        padded = padded.reshape(split).mean(axis=axis + 1, dtype=np.float32)
+    return np.asarray(padded, dtype=np.float32)
+
+
+def spread_blocks(blocks: Mask, step: int, shape: tuple[int, ...]) -> Mask:
+    """What holds for blocks of ``step`` voxels a side (:func:`block_means`) at each of the voxels of ``shape``."""
+    for axis in range(3):
+        blocks = blocks.repeat(step, axis)
+    i, j, k = shape
+    return blocks[:i, :j, :k]
+
+
+def foreground_threshold(values: NDArray[np.float32]) -> float:
+    """Halfway between the mean of the darker class and Otsu's threshold."""
+    low, high = np.percentile(values, (0, 99))
+    if low == high:
+        return float(high)
+    counts, edges = np.histogram(np.clip(values, low, high), bins=256)
+    centres = (edges[:-1] + edges[1:]) / 2
+    below, total = np.cumsum(counts), counts.sum()
+    moment = np.cumsum(counts * centres)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        spread = (moment[-1] * below / total - moment) ** 2 / (below * (total - below))
+    cut = int(np.nanargmax(spread[:-1]))
+    return float((moment[cut] / below[cut] + edges[cut + 1]) / 2)

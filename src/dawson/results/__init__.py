@@ -1,0 +1,1 @@
+"""A segmentation as a folder of files: written, and read back."""

@@ -1,0 +1,221 @@
+"""One picture of a result: axial slices of the reference scan, lesions outlined."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from dawson.core.arrays import Mask
+from dawson.core.grid import Grid
+from dawson.core.result import Segmentation
+from dawson.results.summary import dawson_version
+
+MOST_TILES = 12
+COLUMNS = 4
+TILE = (420, 500)  # the most that a tile may be wide and high, in pixels
+LEAST_MM = 60.0  # of head from the lowest slice to the highest, so that a lone lesion is seen in its place
+AROUND_MM = 6.0  # of margin around the brain
+SCALE_BAR_MM = 50.0
+GAP = 4  # pixels between tiles
+CAPTION = 44  # height of the line below the tiles, in pixels
+
+OUTLINE = (255, 140, 0)  # orange stands out from grey for every common kind of colour blindness
+OUTLINE_PIXELS = 2
+LETTERS = (86, 180, 233)  # sky blue, told apart from the orange by all of them (Okabe and Ito, 2008)
+PAPER = (0, 0, 0)
+
+
+@dataclass(frozen=True)
+class View:
+    """The arrays of a result turned so that (i, j, k) run to R, A, S, and cut to what is shown."""
+
+    image: NDArray[Any]
+    lesions: Mask
+    brain: Mask
+    grid: Grid
+
+
+def overview(segmentation: Segmentation) -> Image.Image:
+    """An axial mosaic of the reference scan with the lesions outlined, as an RGB picture.
+
+    Up to twelve slices share the extent of the lesions evenly (of the brain where none was found);
+    of each share's middle the slice with most lesion is shown, as it was scanned: nothing is interpolated
+    from slice to slice. In the slice, voxels have their physical proportions. Outlines run just outside the
+    lesions on the enlarged slice, so that even a lesion of one voxel stays visible. Radiological convention:
+    the patient's right is on the viewer's left; letters say so on each tile, beside the slice's height
+    z (RAS+ mm at the middle of the tile). A bar of 5 cm and a caption stand below.
+    """
+    view = _view(segmentation)
+    count = len(segmentation.table)
+    caption = (
+        f"{count} lesion{'' if count == 1 else 's'}, {segmentation.load_ml:.1f} ml, on "
+        f"{segmentation.study.reference.modality.value.upper()}   |   "
+        f"dawson {dawson_version()} - not a medical device"
+    )
+    return axial_mosaic(view, window=_window(view), caption=caption, room=TILE)
+
+
+def axial_mosaic(
+    view: View,
+    *,
+    window: tuple[float, float],
+    caption: str,
+    room: tuple[int, int],
+    most: int = MOST_TILES,
+    columns: int = COLUMNS,
+) -> Image.Image:
+    """The mosaic that :func:`overview` describes, of any view.
+
+    ``window`` becomes black and white, ``room`` is the most that a tile may be wide and high, in pixels.
+    """
+    slices = _slices(view, most=most)
+    width_mm, height_mm = (n * s for n, s in zip(view.grid.shape[:2], view.grid.spacing[:2], strict=True))
+    scale = min(room[0] / width_mm, room[1] / height_mm)  # pixels a mm, the same both ways
+    size = (max(round(width_mm * scale), 1), max(round(height_mm * scale), 1))
+    columns = min(columns, len(slices))
+    rows = -(-len(slices) // columns)
+    step = (size[0] + GAP, size[1] + GAP)
+    page = Image.new("RGB", (max(columns * step[0] - GAP, 2 * room[0]), rows * step[1] + CAPTION), PAPER)
+    left = (page.width - columns * step[0] + GAP) // 2
+    for place, k in enumerate(slices):
+        drawn = tile(view.image[:, :, k], view.lesions[:, :, k], size, window=window)
+        middle = view.grid.to_world(np.array([(n - 1) / 2 for n in view.grid.shape[:2]] + [k]))
+        letter(drawn, f"z {middle[2]:.0f} mm")
+        page.paste(drawn, (left + place % columns * step[0], place // columns * step[1]))
+    _caption(page, caption, scale)
+    return page
+
+
+def _view(segmentation: Segmentation) -> View:
+    reference = segmentation.study.reference.voxels
+    return cut_view(reference, segmentation.lesions, segmentation.anatomy > 0, segmentation.grid)
+
+
+def cut_view(image: NDArray[Any], lesions: Mask, brain: Mask, grid: Grid) -> View:
+    """Everything in canonical orientation, cut to the brain with a margin (or, without one, not at all)."""
+    turn = io_orientation(grid.affine)
+
+    def canonical(array: NDArray[Any]) -> NDArray[Any]:
+        return np.asarray(apply_orientation(array, turn))
+
+    lesions = canonical(lesions)
+    shown = canonical(brain) | lesions
+    affine = grid.affine @ inv_ornt_aff(turn, grid.shape)
+    box: list[slice] = []
+    for axis in range(3):
+        along = np.flatnonzero(shown.any(axis=tuple({0, 1, 2} - {axis})))
+        edge = float(np.linalg.norm(affine[:3, axis]))
+        margin = 0 if axis == 2 else round(AROUND_MM / edge)
+        first, last = (along[0], along[-1]) if along.size else (0, shown.shape[axis] - 1)
+        box.append(slice(max(int(first) - margin, 0), min(int(last) + margin + 1, shown.shape[axis])))
+    affine[:3, 3] += affine[:3, :3] @ [b.start for b in box]
+    cut = canonical(image)[tuple(box)]
+    i, j, k = cut.shape
+    return View(cut, lesions[tuple(box)], shown[tuple(box)], Grid(shape=(i, j, k), affine=affine))
+
+
+def _slices(view: View, *, most: int = MOST_TILES) -> list[int]:
+    """Slices to show, from below to above."""
+    count = view.grid.shape[2]
+    area = view.lesions.sum(axis=(0, 1))
+    holding = np.flatnonzero(area)
+    first, last = (int(holding[0]), int(holding[-1])) if holding.size else (0, count - 1)
+    lacking = int(np.ceil((LEAST_MM / view.grid.spacing[2] - (last - first)) / 2))
+    if lacking > 0:
+        first, last = max(first - lacking, 0), min(last + lacking, count - 1)
+    shares = np.array_split(np.arange(first, last + 1), min(most, last - first + 1))
+    # Only the middle half of a share is chosen from, or the best slices of two shares may be neighbours.
+    middles = [share[len(share) // 4 : len(share) - len(share) // 4] for share in shares]
+    return [
+        int(middle[area[middle].argmax()] if area[middle].any() else middle[len(middle) // 2]) for middle in middles
+    ]
+
+
+def _window(view: View) -> tuple[float, float]:
+    """Darkest and brightest intensity to show: the brain's own, or scalp and fat would leave it dim."""
+    values = view.image[view.brain] if view.brain.any() else view.image
+    low, high = np.percentile(values, (1.0, 99.9))
+    return float(low), float(high) if high > low else float(low) + 1.0
+
+
+def tile(
+    plane: NDArray[Any],
+    lesions: Mask,
+    size: tuple[int, int],
+    *,
+    window: tuple[float, float],
+    thickness: int = OUTLINE_PIXELS,
+) -> Image.Image:
+    """A plane (two axes, each growing to R, A or S) as a picture of ``size`` with the lesions outlined in it."""
+    low, high = window
+    grey = np.rint(np.clip((plane - low) / (high - low), 0, 1) * 255).astype(np.uint8)
+    drawn = Image.fromarray(seen(grey)).resize(size, Image.Resampling.BICUBIC).convert("RGB")
+    inside = np.array(Image.fromarray(seen(lesions.astype(np.uint8))).resize(size, Image.Resampling.NEAREST)) > 0
+    grown = inside
+    for _ in range(thickness):
+        near = np.pad(grown, 1)
+        grown = grown | near[:-2, 1:-1] | near[2:, 1:-1] | near[1:-1, :-2] | near[1:-1, 2:]
+    pixels = np.array(drawn)
+    pixels[grown & ~inside] = OUTLINE
+    return Image.fromarray(pixels)
+
+
+def seen(plane: NDArray[Any]) -> NDArray[Any]:
+    """A plane as rows and columns: its second axis grows upwards and its first to the viewer's left.
+
+    So of (R, A) and (R, S) the patient's right is on the viewer's left, and of (A, S) the front is.
+    """
+    return np.ascontiguousarray(plane[::-1, ::-1].T)
+
+
+def letter(drawn: Image.Image, note: str, *, sides: str = "RL", points: float = 17) -> None:
+    """Write the letters of both sides onto a tile, and a note into its lower left corner."""
+    draw, font = ImageDraw.Draw(drawn), ImageFont.load_default(size=points)
+    middle = drawn.height // 2
+    edge: dict[str, Any] = {"stroke_width": 2, "stroke_fill": PAPER}  # or bright scalp swallows the letters
+    draw.text((6, middle), sides[0], LETTERS, font=font, anchor="lm", **edge)
+    draw.text((drawn.width - 6, middle), sides[1], LETTERS, font=font, anchor="rm", **edge)
+    draw.text((6, drawn.height - 6), note, LETTERS, font=font, anchor="ls", **edge)
+
+
+def _caption(page: Image.Image, text: str, scale: float) -> None:
+    draw = ImageDraw.Draw(page)
+    middle = page.height - CAPTION // 2
+    right = page.width - 12
+    left = scale_bar(draw, (right, middle + 8), scale=scale)
+    room = left - 24
+    points = 20.0
+    while points > 9 and draw.textlength(text, ImageFont.load_default(size=points)) > room:
+        points -= 1
+    draw.text((12, middle), text, LETTERS, font=ImageFont.load_default(size=points), anchor="lm")
+
+
+def scale_bar(
+    draw: ImageDraw.ImageDraw,
+    end: tuple[float, float],
+    *,
+    scale: float,
+    length_mm: float = SCALE_BAR_MM,
+    points: float = 15,
+) -> float:
+    """Draw a bar of ``length_mm`` that ends on the right at ``end``, its length above it; return where it begins."""
+    left = end[0] - round(length_mm * scale)
+    draw.line([(left - 1, end[1]), (end[0] + 1, end[1])], PAPER, width=6)  # or bright scalp swallows the bar
+    draw.line([(left, end[1]), end], LETTERS, width=3)
+    edge: dict[str, Any] = {"stroke_width": 2, "stroke_fill": PAPER}
+    font = ImageFont.load_default(size=points)
+    draw.text(((left + end[0]) / 2, end[1] - 4), f"{length_mm / 10:g} cm", LETTERS, font=font, anchor="ms", **edge)
+    return left
+
+
+def to_png(picture: Image.Image) -> bytes:
+    """A picture as the bytes of a PNG file."""
+    packed = io.BytesIO()
+    picture.save(packed, format="PNG", compress_level=3)  # as small as 6 for scans, in half the time
+    return packed.getvalue()

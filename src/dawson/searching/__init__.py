@@ -1,0 +1,1 @@
+"""Many training runs over a grid of settings, on this machine or on Slurm (needs the ``train`` extra)."""

@@ -1,0 +1,1 @@
+"""The main job: a study becomes lesions on the grid of its reference scan."""

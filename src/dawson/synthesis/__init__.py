@@ -1,0 +1,1 @@
+"""Synthetic patients: real anatomies and lesion shapes, painted as scanners would."""

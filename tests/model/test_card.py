@@ -1,0 +1,81 @@
+"""A model folder is believed only where card and weights agree."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from dawson.core.errors import ModelError
+from dawson.model.card import load_model
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(load_model().folder, tmp_path / "model"))
+
+
+def test_the_shipped_model_says_what_it_is() -> None:
+    model = load_model()
+    assert 0 < model.threshold < 1
+    assert model.minimum_mm3 == 3.0
+    assert model.card["connectivity"] == 26
+    assert set(model.card["parenchyma"]) < set(model.anatomy_names.values())
+    assert model.card["data"] and model.card["accuracy"]
+    assert sum(f.stat().st_size for f in (model.onnx,)) <= 16e6
+
+
+def test_a_copied_model_is_the_same_model(copy: Path) -> None:
+    assert load_model(copy).summary == load_model().summary
+
+
+def test_changed_weights_are_refused(copy: Path) -> None:
+    weights = copy / "model.onnx"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    with pytest.raises(ModelError, match="hash"):
+        load_model(copy)
+
+
+@pytest.mark.parametrize("missing", ["card.json", "model.onnx"])
+def test_a_missing_file_is_named(copy: Path, missing: str) -> None:
+    (copy / missing).unlink()
+    with pytest.raises(ModelError, match=missing):
+        load_model(copy)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"threshold": None},
+        {"recipe": {"nonsense": 1}},
+        {"anatomy": [1]},
+        {"sha256": {}},
+        {"calibration": {"t1": [0, 1]}},
+        {"anatomy_weights": [1.0, 2.0]},
+        {"anatomy_weights": [0.0] * 8},
+    ],
+)
+def test_a_broken_card_is_refused(copy: Path, change: dict[str, object]) -> None:
+    card = json.loads((copy / "card.json").read_text()) | change
+    (copy / "card.json").write_text(json.dumps(card))
+    with pytest.raises(ModelError, match="card"):
+        load_model(copy)
+
+
+def test_scores_of_the_anatomy_are_divided_by_the_weights_of_the_loss_unless_the_card_has_others(copy: Path) -> None:
+    card = json.loads((copy / "card.json").read_text())
+    (copy / "card.json").write_text(json.dumps(card | {"anatomy_weights": None}))
+    plain = load_model(copy)
+    assert plain.anatomy_weights == plain.recipe.loss.anatomy_weights
+    (copy / "card.json").write_text(json.dumps(card | {"anatomy_weights": [1, 2, 3, 4, 5, 6, 7, 8]}))
+    fitted = load_model(copy)
+    assert fitted.anatomy_weights == (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0)
+    assert fitted.summary["anatomy_weights"] == list(fitted.anatomy_weights)
+
+
+def test_a_card_that_is_no_json_is_refused(copy: Path) -> None:
+    (copy / "card.json").write_text("{")
+    with pytest.raises(ModelError, match="card"):
+        load_model(copy)
