@@ -19,14 +19,14 @@ import dawson.nifti
 from dawson.cli import app as cli
 from dawson.cli import terminal
 from dawson.core.errors import InputError
-from dawson.core.files import RESULTS
 from dawson.core.grid import Grid
+from dawson.core.names import RESULT_FILES
 from dawson.core.result import Check, Segmentation
 from dawson.core.study import Modality, Scan, Study
 from dawson.measurement.lesions import find_lesions
 from dawson.results import pictures as picture
 
-REPORTS = ("report.html", "report.pdf")
+REPORT_FILES = ("report.html", "report.pdf")
 STEPS = ("align", "prepare", "find the brain", "segment", "measure")
 
 
@@ -92,7 +92,7 @@ def calls(monkeypatch):
 
     def report(out, *, viewer=True):
         made.append(("report", out, viewer))
-        for name in REPORTS:
+        for name in REPORT_FILES:
             (out / name).write_text("a report")
 
     monkeypatch.setattr(dawson.nifti, "read_study", read_study, raising=False)
@@ -128,7 +128,7 @@ def test_named_scans(run, calls, tmp_path):
     assert code == 0
     assert calls[0] == ("read", None, {"flair": Path("f.nii"), "t2": Path("t2.nii")})
     assert calls[1] == ("segment", (Modality.FLAIR, Modality.T2), None)
-    assert listing(tmp_path / "out") == sorted(RESULTS)
+    assert listing(tmp_path / "out") == sorted(RESULT_FILES)
     assert out.splitlines()[0] == "1 lesion, 0.01 ml in all, from FLAIR, T2. Not a diagnosis."
     assert str(tmp_path / "out") in out
     assert err.splitlines() == [  # warnings, and nothing of the steps: this is not a terminal
@@ -273,8 +273,8 @@ def test_demo_says_it_is_synthetic_and_what_each_file_means(run, calls, demo, tm
     assert code == 0
     assert calls[0] == ("read", None, {s.value: demo / f"{s}.nii.gz" for s in Modality})
     assert "synthetic" in out.splitlines()[0]
-    assert listing(tmp_path / "dawson-demo") == sorted(RESULTS)
-    for name, meaning in RESULTS.items():
+    assert listing(tmp_path / "dawson-demo") == sorted(RESULT_FILES)
+    for name, meaning in RESULT_FILES.items():
         assert name in out and meaning in out
 
 
@@ -288,7 +288,7 @@ def test_the_report_comes_last_and_may_be_left_out(run, calls, demo, tmp_path, c
     code, out, _ = run(command, *scans, "-o", tmp_path / "b", "--no-report")
     assert code == 0 and "report" not in [call[0] for call in calls]
     assert "report.html" not in out and "overview.png" in out
-    assert listing(tmp_path / "b") == sorted(set(RESULTS) - set(REPORTS))
+    assert listing(tmp_path / "b") == sorted(set(RESULT_FILES) - set(REPORT_FILES))
 
 
 @pytest.mark.parametrize("options", [[], ["--json"], ["--no-report"]])

@@ -59,7 +59,7 @@ def grid_of(shape=(76, 90, 38), spacing=SPACING, centre=(0.0, 0.0, 0.0)):
 
 
 def visit(grid=None, **changes):
-    made_here = {name: changes.pop(name) for name in ("sequences", "width") if name in changes}
+    made_here = {name: changes.pop(name) for name in ("modalities", "width") if name in changes}
     found = build(grid, **made_here) if grid is not None or made_here else usual()
     return replace(found, **changes)
 

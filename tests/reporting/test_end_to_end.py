@@ -16,7 +16,7 @@ import pytest
 import dawson
 from dawson.cases.demo import demo_study_files
 from dawson.cli import app as cli
-from dawson.core.files import RESULTS
+from dawson.core.names import RESULT_FILES
 from dawson.core.result import REGIONS
 from dawson.core.study import Modality
 
@@ -128,7 +128,7 @@ def test_page_and_pdf_say_what_summary_and_table_say(whole, words_of):
 def test_half_a_brain_is_written_and_reported_but_ends_with_3(halved):
     code, out = halved
     assert code == 3
-    assert {entry.name for entry in out.iterdir()} == set(RESULTS)
+    assert {entry.name for entry in out.iterdir()} == set(RESULT_FILES)
     summary, _ = summary_and_rows(out)
     failed = [check for check in summary["quality"]["checks"] if check["status"] == "fail"]
     assert [check["name"] for check in failed] == ["field of view"]

@@ -11,6 +11,7 @@ import pytest
 import dawson
 from dawson.cli import app as cli
 from dawson.core.errors import InputError
+from dawson.core.names import REPORT_PAGE
 from dawson.reporting import run as module
 from dawson.reporting.run import find_results, report
 
@@ -42,7 +43,6 @@ def listing(folder):
 def test_both_files_are_made_and_nothing_else(write_result, tmp_path):
     out = write_result(tmp_path / "out")
     before = {name: (out / name).read_bytes() for name in listing(out)}
-    assert dawson.reporting is report
     assert dawson.report(out, viewer=False) == (out / "report.html", out / "report.pdf")
     assert (out / "report.html").read_text("utf-8").startswith("<!DOCTYPE html>")
     assert (out / "report.pdf").read_bytes().startswith(b"%PDF")
@@ -125,7 +125,7 @@ def test_a_bad_cohort_folder_is_refused_before_any_work(run, quick, write_result
     out = write_result(tmp_path / "out")
     code, _, err = run(out, "--cohort", out / "summary.json")
     assert code == 2 and "is a file" in err
-    assert not (out / module.PAGE).exists()
+    assert not (out / REPORT_PAGE).exists()
 
 
 def test_pictures_are_drawn_once_for_page_and_pdf(write_result, tmp_path, monkeypatch):

@@ -59,7 +59,7 @@ def test_the_seat_of_a_lesion_is_a_voxel_of_its_own(result_folder):
 def test_one_sequence_may_be_stored_in_three_dimensions(copied):
     image = nib.load(copied / "display.nii.gz")
     nib.save(nib.Nifti1Image(np.asarray(image.dataobj)[..., 0], image.affine), copied / "display.nii.gz")
-    edit(copied, lambda s: s["display"].update(modalities=["flair"]))
+    edit(copied, lambda s: s["display"].update(sequences=["flair"]))
     assert read_result(copied).display.shape[3] == 1
 
 
@@ -133,7 +133,7 @@ def test_volumes_on_another_grid_are_refused(copied, name):
 
 
 def test_a_display_of_other_sequences_is_refused(copied):
-    edit(copied, lambda s: s["display"].update(modalities=["flair"]))
+    edit(copied, lambda s: s["display"].update(sequences=["flair"]))
     with pytest.raises(InputError, match="2 volumes but"):
         _ = read_result(copied).display
 

@@ -12,12 +12,13 @@ import pytest
 
 from dawson.core import files as folder
 from dawson.core.errors import UsageError
-from dawson.core.files import REPORTS, RESULTS, check_output
+from dawson.core.files import check_output
+from dawson.core.names import REPORT_FILES, RESULT_FILES
 from dawson.core.study import Modality, Study
 from dawson.results import write as results
 from dawson.results.write import write
 
-WRITTEN = tuple(name for name in RESULTS if name not in REPORTS)
+WRITTEN = tuple(name for name in RESULT_FILES if name not in REPORT_FILES)
 pytestmark = pytest.mark.usefixtures("small_pictures")
 
 
@@ -185,7 +186,7 @@ def test_what_fails_leaves_the_old_results_and_no_rubbish(make, tmp_path, monkey
 
 def test_an_old_report_does_not_outlive_the_results_that_it_tells_of(make, tmp_path):
     write(make(), tmp_path)
-    for name in REPORTS:
+    for name in REPORT_FILES:
         (tmp_path / name).write_text("of the old results")
     write(make(), tmp_path, overwrite=True)
     assert listing(tmp_path) == sorted(WRITTEN)

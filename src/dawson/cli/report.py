@@ -10,6 +10,7 @@ import typer
 
 from dawson.cli.terminal import EXIT_CODES, REFUSED, show_counts
 from dawson.core.errors import DawsonError
+from dawson.core.names import COHORT_PAGE, COHORT_TABLE, REPORT_FILES, REPORT_PAGE, REPORT_PDF
 
 
 def register(app: typer.Typer) -> None:
@@ -40,7 +41,7 @@ def _report(
         typer.Option(
             "--cohort",
             metavar="DIR",
-            help="Also write cohort.csv and cohort.html of all visits there; made if missing.",
+            help=f"Also write {COHORT_TABLE} and {COHORT_PAGE} of all visits there; made if missing.",
         ),
     ] = None,
     no_viewer: Annotated[
@@ -63,7 +64,7 @@ def _report(
     folders = find_results(outs)
     good, made, problems = _make(folders, viewer=not no_viewer, missing=missing)
     if len(folders) == 1 and good and made:
-        typer.echo(f"The report is in {good[0] / 'report.html'}, for print in {good[0] / 'report.pdf'}.")
+        typer.echo(f"The report is in {good[0] / REPORT_PAGE}, for print in {good[0] / REPORT_PDF}.")
     elif good:
         kept = f", {len(good) - made} kept" if made < len(good) else ""
         typer.echo(f"{_count(made)} made{kept}.")
@@ -78,7 +79,7 @@ def _report(
 
 def _make(folders: Iterable[Path], *, viewer: bool, missing: bool) -> tuple[list[Path], int, list[str]]:
     """Make the reports. Gives the folders that have one, how many were made, and what was wrong with the others."""
-    from dawson.reporting.run import PAGE, PDF, report  # noqa: PLC0415
+    from dawson.reporting.run import report  # noqa: PLC0415
     from dawson.results.read import read_result  # noqa: PLC0415
 
     folders = list(folders)
@@ -88,7 +89,7 @@ def _make(folders: Iterable[Path], *, viewer: bool, missing: bool) -> tuple[list
         for number, folder in enumerate(folders):
             progress("report", number, len(folders))
             try:
-                if missing and (folder / PAGE).is_file() and (folder / PDF).is_file():
+                if missing and all((folder / name).is_file() for name in REPORT_FILES):
                     read_result(folder)  # the cohort needs its summary
                 else:
                     report(folder, viewer=viewer)

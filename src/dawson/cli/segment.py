@@ -10,16 +10,16 @@ import typer
 
 from dawson.cli.terminal import EXIT_CODES, UNFIT, show_steps
 from dawson.core.errors import UsageError
+from dawson.core.names import OVERVIEW, REPORT_FILES, REPORT_PAGE, REPORT_PDF, RESULT_FILES
 
 if TYPE_CHECKING:
     from dawson.core.study import Study
 
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace results that are there already.")]
-NoReport = Annotated[bool, typer.Option("--no-report", help="Write no report.html and report.pdf.")]
+NoReport = Annotated[bool, typer.Option("--no-report", help=f"Write no {REPORT_PAGE} and {REPORT_PDF}.")]
 NoViewer = Annotated[
-    bool, typer.Option("--no-viewer", help="Leave the interactive viewer out of report.html: a smaller page.")
+    bool, typer.Option("--no-viewer", help=f"Leave the interactive viewer out of {REPORT_PAGE}: a smaller page.")
 ]
-REPORTS = ("report.html", "report.pdf")
 
 
 def register(app: typer.Typer) -> None:
@@ -93,7 +93,7 @@ def _segment(
         as_json=as_json,
         report=not no_report,
         viewer=not no_viewer,
-        done=f"Results are in {output}; see {output / ('overview.png' if no_report else 'report.html')} first.",
+        done=f"Results are in {output}; see {output / (OVERVIEW if no_report else REPORT_PAGE)} first.",
     )
 
 
@@ -108,7 +108,6 @@ def _demo(
 ) -> None:
     """Segment a synthetic patient that comes with dawson: no scan, no network and no GPU needed."""
     from dawson.cases.demo import demo_study_files  # noqa: PLC0415
-    from dawson.core.files import RESULTS  # noqa: PLC0415
 
     def read() -> Study:
         from dawson.cases.visit import read_study  # noqa: PLC0415
@@ -116,7 +115,7 @@ def _demo(
         return read_study(**{modality.value: file for modality, file in demo_study_files().items()})
 
     typer.echo("This is a synthetic patient, made by dawson's own generator: nobody's scan.")
-    written = {name: what for name, what in RESULTS.items() if not (no_report and name in REPORTS)}
+    written = {name: what for name, what in RESULT_FILES.items() if not (no_report and name in REPORT_FILES)}
     listing = [f"  {name:<19} {meaning}" for name, meaning in written.items()]
     listing.append("Next, with a scan of your own: dawson segment --flair FLAIR.nii.gz -o results")
     _process(

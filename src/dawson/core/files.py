@@ -10,25 +10,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from dawson.core.errors import UsageError
-
-SUMMARY = "summary.json"
-
-RESULTS = {
-    "lesions.nii.gz": "the lesion mask, 0 and 1, on the grid of the reference scan",
-    "probability.nii.gz": "how probable a lesion is in each voxel, 0 to 1",
-    "anatomy.nii.gz": "coarse anatomy labels, on the same grid",
-    "anatomy.tsv": "what each anatomy label means",
-    "lesions.csv": "one row a lesion: region, position, volume, long axis, confidence",
-    "display.nii.gz": "the scans aligned, in 256 greys: for pictures, not for measuring",
-    "overview.png": "a picture: slices with the lesions outlined",
-    SUMMARY: "counts, volumes, regions, quality, inputs, model, versions, warnings",
-    "report.html": "the report, in a browser",
-    "report.pdf": "the report, for print and archive",
-}
-"""Every file of one result and what it holds. Of the measured ones the summary comes last: it vouches for the
-others. The reports are made from them afterwards, and may be missing."""
-
-REPORTS = ("report.html", "report.pdf")
+from dawson.core.names import REPORT_FILES, RESULT_FILES, SUMMARY
 
 ELSEWHERE = "choose another output folder with -o"
 """What else to do where a folder cannot be written to; commands without that option say something else."""
@@ -56,7 +38,7 @@ def check_output(out: Path | str, *, overwrite: bool = False, inputs: Iterable[P
             what = "the output folder" if nearest == out else "a part of the output path"
             raise UsageError(f"{what} is a file", remedy="choose a folder with -o", file=nearest)
         check_writable(nearest, elsewhere=ELSEWHERE)
-        found = [name for name in RESULTS if os.path.lexists(out / name)]
+        found = [name for name in RESULT_FILES if os.path.lexists(out / name)]
         taken = {(out / name).resolve(): name for name in found}
         for file in inputs:
             if file.resolve() in taken:
@@ -116,7 +98,7 @@ def publish(staged: Path, out: Path, names: Sequence[str]) -> None:
     whoever trusts it never sees the files of two runs mixed.
     """
     if SUMMARY in names:  # a report alone leaves the summary that it tells of
-        for old in (*REPORTS, SUMMARY):
+        for old in (*REPORT_FILES, SUMMARY):
             (out / old).unlink(missing_ok=True)
     for name in names:
         (staged / name).replace(out / name)

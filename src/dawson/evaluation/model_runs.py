@@ -14,10 +14,10 @@ from typing import Any, Protocol
 from urllib.parse import quote
 
 from dawson.core.errors import InputError, UsageError
+from dawson.core.names import ANATOMY_MAP, LESION_MASK, PROBABILITY_MAP, SUMMARY
 from dawson.core.study import Modality
-from dawson.evaluation.matching.case_names import OWN_MASK
 from dawson.evaluation.matching.grids import refusal, told
-from dawson.evaluation.matching.pairs import OWN_ANATOMY, OWN_PROBABILITY, OWN_SUMMARY, Pair
+from dawson.evaluation.matching.pairs import Pair
 from dawson.evaluation.result import Evaluation
 from dawson.evaluation.run import Progress, evaluate_pairs
 from dawson.evaluation.settings import Settings
@@ -189,7 +189,7 @@ def _predict(unit: Unit, folder: Path, network: Model) -> None:
 
 def _is_current(folder: Path, files: Mapping[Modality, Path], network: Model) -> bool:
     try:
-        summary = json.loads((folder / OWN_SUMMARY).read_text("utf-8"))
+        summary = json.loads((folder / SUMMARY).read_text("utf-8"))
         made_from = {name: scan["sha256"] for name, scan in summary["inputs"].items()}
         told_model = {field: summary["model"].get(field) for field in WHICH}
         locator = summary["model"].get("locator")
@@ -209,7 +209,7 @@ def _is_current(folder: Path, files: Mapping[Modality, Path], network: Model) ->
         return False
     if locator != (about_locator() if network.recipe.volume is None else None):
         return False
-    if not all((folder / name).is_file() for name in (OWN_MASK, OWN_PROBABILITY, OWN_ANATOMY)):
+    if not all((folder / name).is_file() for name in (LESION_MASK, PROBABILITY_MAP, ANATOMY_MAP)):
         return False
     return made_from.keys() == set(files) and all(made_from[s] == _hash(file) for s, file in files.items())
 
@@ -227,9 +227,9 @@ def _pair(unit: Unit, folder: Path) -> Pair:
         patient=unit.case.patient,
         truths=(unit.case.mask,),
         method=unit.method,
-        prediction=folder / OWN_MASK,
-        probability=folder / OWN_PROBABILITY,
-        anatomy=folder / OWN_ANATOMY,
+        prediction=folder / LESION_MASK,
+        probability=folder / PROBABILITY_MAP,
+        anatomy=folder / ANATOMY_MAP,
         image=unit.case.scans[unit.modalities[0]],
         inputs=unit.modalities,
         # Results lie on the grid of the first scan given, which need not be the one that the mask was drawn on.

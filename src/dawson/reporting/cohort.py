@@ -18,11 +18,10 @@ from urllib.parse import quote
 
 from dawson.core.errors import UsageError
 from dawson.core.files import publish, save, staging
+from dawson.core.names import COHORT_PAGE, COHORT_TABLE, REPORT_PAGE
 from dawson.reporting.facts import REGIONS, count
 from dawson.results.read import read_result
 
-TABLE, PAGE = "cohort.csv", "cohort.html"
-REPORT = "report.html"
 ELSEWHERE = "choose another folder with --cohort"
 PREFIX = 12  # hexadecimal digits of a hash: enough to tell files apart, and it still fits a cell
 SEQUENCES = ("flair", "t1", "t2")
@@ -53,12 +52,12 @@ def cohort(outs: Iterable[Path | str], target: Path | str, *, left_out: Iterable
 
     target = check_target(target)
     visits = gather(outs, target)
-    content = {TABLE: cohort_csv(visits).encode(), PAGE: cohort_page(visits, tuple(left_out)).encode()}
+    content = {COHORT_TABLE: cohort_csv(visits).encode(), COHORT_PAGE: cohort_page(visits, tuple(left_out)).encode()}
     with staging(target, elsewhere=ELSEWHERE) as folder:
         for name, data in content.items():
             save(folder / name, data)
         publish(folder, target, list(content))
-    return target / TABLE, target / PAGE
+    return target / COHORT_TABLE, target / COHORT_PAGE
 
 
 def check_target(target: Path | str) -> Path:
@@ -66,7 +65,7 @@ def check_target(target: Path | str) -> Path:
     target = Path(target)
     if target.exists() and not target.is_dir():
         raise UsageError("the folder for the cohort is a file", remedy=ELSEWHERE, file=target)
-    file = target / TABLE
+    file = target / COHORT_TABLE
     try:
         foreign = file.exists() and not file.read_bytes().startswith(f"{COLUMNS[0]},{COLUMNS[1]},".encode())
     except OSError as error:
@@ -75,7 +74,7 @@ def check_target(target: Path | str) -> Path:
             f"the folder for the cohort cannot be used ({reason})", remedy=ELSEWHERE, file=target
         ) from error
     if foreign:
-        raise UsageError(f"there is a {TABLE} that dawson did not write", remedy=ELSEWHERE, file=target)
+        raise UsageError(f"there is a {COHORT_TABLE} that dawson did not write", remedy=ELSEWHERE, file=target)
     return target
 
 
@@ -85,7 +84,7 @@ def gather(outs: Iterable[Path | str], target: Path) -> tuple[Visit, ...]:
     if not folders:
         raise UsageError("there is no result for the cohort", remedy="name the folders that `dawson segment` wrote")
     return tuple(
-        Visit(name, read_result(folder).summary, _link(folder / REPORT, target))
+        Visit(name, read_result(folder).summary, _link(folder / REPORT_PAGE, target))
         for name, folder in zip(_names(folders), folders, strict=True)
     )
 

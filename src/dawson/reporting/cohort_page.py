@@ -11,7 +11,8 @@ from html import escape
 from statistics import median
 from typing import Any
 
-from dawson.reporting.cohort import TABLE, Visit, noticed, remarks
+from dawson.core.names import COHORT_TABLE
+from dawson.reporting.cohort import Visit, noticed, remarks
 from dawson.reporting.document import definitions, document, section
 from dawson.reporting.facts import NO_CONCLUSION, NONE, OUT_OF_REACH, REGIONS, SIGN, STATUS, count, ml, sentence
 from dawson.results.summary import NOTICE
@@ -113,7 +114,8 @@ def _opening(visits: Sequence[Visit]) -> str:
         loads += " (failed visits not counted)." if by_status["fail"] else "."
     return (
         f"<header><h1>Lesions of {count(len(visits), 'visit')}</h1>\n<p>Quality control: {told}.{loads} "
-        f'All columns stand in <a href="{TABLE}">{TABLE}</a>.</p>\n<p class="notice">{escape(NOTICE)}</p></header>'
+        f'All columns stand in <a href="{COHORT_TABLE}">{COHORT_TABLE}</a>.</p>\n'
+        f'<p class="notice">{escape(NOTICE)}</p></header>'
     )
 
 

@@ -6,10 +6,9 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from dawson.core.files import SUMMARY, check_writable, publish, save, staging
+from dawson.core.files import check_writable, publish, save, staging
+from dawson.core.names import LESION_MASK, LESION_TABLE, REPORT_PAGE, REPORT_PDF, SUMMARY
 
-PAGE, PDF = "report.html", "report.pdf"
-MASK, TABLE = "lesions.nii.gz", "lesions.csv"
 ELSEWHERE = "copy the result to a folder where you may write"
 DEEPEST = 4  # folders below the one given: sub-01/ses-01/dawson/... and a little more
 
@@ -39,12 +38,12 @@ def report(out: Path | str, *, viewer: bool = True) -> tuple[Path, Path]:
     result = read_result(out)
     check_writable(result.folder, elsewhere=ELSEWHERE)  # before any work is done
     drawn = draw(result)
-    content = {PAGE: page(result, viewer=viewer, drawn=drawn).encode(), PDF: pdf(result, drawn=drawn)}
+    content = {REPORT_PAGE: page(result, viewer=viewer, drawn=drawn).encode(), REPORT_PDF: pdf(result, drawn=drawn)}
     with staging(result.folder, elsewhere=ELSEWHERE) as folder:
         for name, data in content.items():
             save(folder / name, data)
         publish(folder, result.folder, list(content))
-    return result.folder / PAGE, result.folder / PDF
+    return result.folder / REPORT_PAGE, result.folder / REPORT_PDF
 
 
 def find_results(outs: Iterable[Path]) -> list[Path]:
@@ -75,4 +74,4 @@ def _below(folder: Path, deepest: int) -> Iterator[Path]:
 
 
 def _is_result(folder: Path) -> bool:
-    return (folder / MASK).is_file() and any((folder / name).is_file() for name in (SUMMARY, TABLE))
+    return (folder / LESION_MASK).is_file() and any((folder / name).is_file() for name in (SUMMARY, LESION_TABLE))

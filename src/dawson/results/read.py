@@ -22,12 +22,11 @@ from numpy.typing import NDArray
 from dawson.core.arrays import Labels, Mask
 from dawson.core.errors import InputError
 from dawson.core.grid import Grid
+from dawson.core.names import ANATOMY_MAP, DISPLAY_SCANS, LESION_MASK, LESION_TABLE, SUMMARY
 from dawson.core.result import Lesion
 from dawson.results.schema import SUMMARY as FIELDS
 from dawson.results.schema import misfit
 
-SUMMARY, LESIONS = "summary.json", "lesions.csv"
-MASK, ANATOMY, DISPLAY = "lesions.nii.gz", "anatomy.nii.gz", "display.nii.gz"
 AGAIN = "segment the visit again, with --overwrite"
 LOAD_TOLERANCE = 1e-3  # relative: the mask's geometry is stored as float32
 GRID_MM = 0.01  # files of one run differ by nothing; float32 geometry by less than this
@@ -57,7 +56,7 @@ class Result:
     def _marked(self) -> tuple[Mask, Grid]:
         from dawson.nifti.mask import read_mask  # noqa: PLC0415 (only a report with pictures needs the volumes)
 
-        file = self.folder / MASK
+        file = self.folder / LESION_MASK
         read = read_mask(file)
         load = float(np.count_nonzero(read.mask)) * read.grid.voxel_volume / 1000.0
         told = float(self.summary["lesion_load_ml"])
@@ -81,18 +80,18 @@ class Result:
         """The coarse anatomy labels, uint8 (i, j, k); all 0 where the model knows no anatomy."""
         from dawson.nifti.mask import read_anatomy  # noqa: PLC0415
 
-        labels, grid, _ = read_anatomy(self.folder / ANATOMY)
-        self._check_grid(grid, ANATOMY)
+        labels, grid, _ = read_anatomy(self.folder / ANATOMY_MAP)
+        self._check_grid(grid, ANATOMY_MAP)
         return labels
 
     @cached_property
     def display(self) -> NDArray[np.uint8]:
         """The scans to show, uint8 (i, j, k, sequence), windowed; aligned to the reference."""
-        voxels, grid = _read_display(self.folder / DISPLAY)
-        self._check_grid(grid, DISPLAY)
+        voxels, grid = _read_display(self.folder / DISPLAY_SCANS)
+        self._check_grid(grid, DISPLAY_SCANS)
         if voxels.shape[3] != len(self.modalities):
             finding = f"it holds {voxels.shape[3]} volumes but {SUMMARY} names {len(self.modalities)} sequences"
-            raise InputError(finding, remedy=AGAIN, file=self.folder / DISPLAY)
+            raise InputError(finding, remedy=AGAIN, file=self.folder / DISPLAY_SCANS)
         return voxels
 
     def seat(self, lesion: Lesion) -> tuple[int, int, int]:
@@ -117,7 +116,7 @@ class Result:
     def _check_grid(self, grid: Grid, name: str) -> None:
         if not grid.same_as(self.grid, tolerance=GRID_MM):
             raise InputError(
-                f"it does not lie on the grid of {MASK}, so they are of two runs",
+                f"it does not lie on the grid of {LESION_MASK}, so they are of two runs",
                 remedy=AGAIN,
                 file=self.folder / name,
             )
@@ -131,17 +130,17 @@ def read_result(out: Path | str) -> Result:
     """
     out = Path(out)
     summary = _read_summary(out)
-    lesions = _read_lesions(out / LESIONS)
+    lesions = _read_lesions(out / LESION_TABLE)
     count, told = len(lesions), summary["lesion_count"]
     if sorted(lesion.id for lesion in lesions) != list(range(1, count + 1)):
-        raise InputError(f"its ids are not 1 to {count}, each once", remedy=AGAIN, file=out / LESIONS)
+        raise InputError(f"its ids are not 1 to {count}, each once", remedy=AGAIN, file=out / LESION_TABLE)
     if count != told:
         finding = f"it has {count} rows but {SUMMARY} tells of {told} lesions"
-        raise InputError(finding, remedy=AGAIN, file=out / LESIONS)
+        raise InputError(finding, remedy=AGAIN, file=out / LESION_TABLE)
     volume, load = sum(lesion.volume_ml for lesion in lesions), float(summary["lesion_load_ml"])
     if abs(volume - load) > LOAD_TOLERANCE * load + 1e-6 * count + 1e-6:  # rows are rounded to a millionth
         finding = f"its lesions sum up to {volume:.3f} ml but {SUMMARY} tells of {load:.3f} ml"
-        raise InputError(finding, remedy=AGAIN, file=out / LESIONS)
+        raise InputError(finding, remedy=AGAIN, file=out / LESION_TABLE)
     return Result(out, summary, lesions)
 
 

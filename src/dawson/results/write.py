@@ -8,7 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from dawson.core.files import SUMMARY, check_output, publish, save, staging
+from dawson.core.files import check_output, publish, save, staging
+from dawson.core.names import (
+    ANATOMY_MAP,
+    ANATOMY_TABLE,
+    DISPLAY_SCANS,
+    LESION_MASK,
+    LESION_TABLE,
+    OVERVIEW,
+    PROBABILITY_MAP,
+    SUMMARY,
+)
 from dawson.core.result import Segmentation
 from dawson.nifti.write import DISPLAY_COMPRESSION, nifti_gz, rounded
 from dawson.results.display import displayed
@@ -58,14 +68,14 @@ def write(segmentation: Segmentation, out: Path | str, *, overwrite: bool = Fals
 def _files(segmentation: Segmentation, summary: dict[str, Any]) -> Iterator[tuple[str, bytes]]:
     """Name and content of each file, one at a time so that only one is in memory."""
     reference = segmentation.study.reference
-    yield "lesions.nii.gz", nifti_gz(segmentation.lesions.astype(np.uint8), reference, largest=1)
+    yield LESION_MASK, nifti_gz(segmentation.lesions.astype(np.uint8), reference, largest=1)
     probability = rounded(segmentation.probability, threshold=segmentation.model.get("threshold"))
-    yield "probability.nii.gz", nifti_gz(probability, reference, largest=1)
+    yield PROBABILITY_MAP, nifti_gz(probability, reference, largest=1)
     names = segmentation.anatomy_names
-    yield "anatomy.nii.gz", nifti_gz(segmentation.anatomy, reference, largest=max(names, default=None))
-    yield "anatomy.tsv", anatomy_tsv(names).encode()
-    yield "lesions.csv", lesions_csv(segmentation.table).encode()
+    yield ANATOMY_MAP, nifti_gz(segmentation.anatomy, reference, largest=max(names, default=None))
+    yield ANATOMY_TABLE, anatomy_tsv(names).encode()
+    yield LESION_TABLE, lesions_csv(segmentation.table).encode()
     display = np.stack(list(displayed(segmentation).values()), axis=-1)
-    yield "display.nii.gz", nifti_gz(display, reference, largest=255, compression=DISPLAY_COMPRESSION)
-    yield "overview.png", to_png(overview(segmentation))
+    yield DISPLAY_SCANS, nifti_gz(display, reference, largest=255, compression=DISPLAY_COMPRESSION)
+    yield OVERVIEW, to_png(overview(segmentation))
     yield SUMMARY, to_json(summary).encode()  # last: it vouches for the others

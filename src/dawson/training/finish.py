@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dawson.core.errors import DawsonError
+from dawson.core.names import SUMMARY
 from dawson.evaluation.model_runs import Unit, evaluate_model
 from dawson.evaluation.output.table import text_report
 from dawson.evaluation.output.write import CHARTS, write_evaluation
@@ -22,7 +23,7 @@ from dawson.training.curves import draw_by_modality, draw_curves
 from dawson.training.data import Data
 from dawson.training.run_folder import RECORD, RESULT, Tell, epochs, write_json
 
-CURVES, BY_SEQUENCE, TEST, SUMMARY = "curves.png", "by_sequence.png", "test", "summary.json"
+CURVES, BY_SEQUENCE, TEST = "curves.png", "by_sequence.png", "test"
 BY_PREDICTION = f"{CHARTS}/dice.png"  # of an evaluation
 
 

@@ -7,6 +7,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from dawson.cases.scan_names import tell_modality
+from dawson.core.names import ANATOMY_MAP, LESION_MASK, PROBABILITY_MAP
 from dawson.core.study import Modality
 from dawson.nifti.scan import ENDINGS
 
@@ -19,7 +20,6 @@ MASK = re.compile(
 PROBABILITY = re.compile(r"(prob|probs|probability|probabilities|probseg|pmap|softmax|heatmap)\d*", re.IGNORECASE)
 SCAN = re.compile(r"(3d)?flair|t[12]w|t[12]weighted", re.IGNORECASE)  # T1 and T2 alone may be time points
 NO_MASK = re.compile(r"(anatomy|brain|brainmask|tissues?|aseg|aparc|atlas|synthseg)\d*", re.IGNORECASE)
-OWN_MASK, OWN_FURTHER = "lesions.nii.gz", ("probability.nii.gz", "anatomy.nii.gz")
 PLAIN, BY_SCAN = 3, 4  # ranks of a name without any word that counts, and of a scan's name
 FOLDERS = {"anat", "derivatives"}  # of BIDS, naming nobody
 
@@ -61,7 +61,7 @@ def mask_files(folder: Path, *, probability: bool = False) -> tuple[list[Path], 
         beside = rank == PLAIN and (continues or file.parent in whole)
         if rank is not None and rank == best[key] and rank <= worst_allowed and not beside:
             taken.append(file)
-        elif not (file.name in OWN_FURTHER and file.with_name(OWN_MASK) in ranks):
+        elif not (file.name in (PROBABILITY_MAP, ANATOMY_MAP) and file.with_name(LESION_MASK) in ranks):
             left.append(file)
     return taken, left
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dawson.core.errors import UsageError
+from dawson.core.names import ANATOMY_MAP, LESION_MASK, PROBABILITY_MAP, SUMMARY
 from dawson.evaluation.matching.case_names import (
-    OWN_MASK,
     bids_name,
     case_name,
     contradiction,
@@ -23,9 +23,6 @@ from dawson.evaluation.matching.case_names import (
     tells_nothing,
 )
 from dawson.evaluation.matching.grids import refusal
-
-OWN_PROBABILITY, OWN_ANATOMY, OWN_SUMMARY = "probability.nii.gz", "anatomy.nii.gz", "summary.json"
-"""The files of a result folder of ``dawson segment`` that take part, beside its mask."""
 
 MOST_TOLD = 12  # names of files that are no masks, in one line
 
@@ -128,8 +125,8 @@ def _masks(path: Path, problems: list[str], left: list[str], *, probability: boo
         if not path.exists():
             problems.append(f"{path}: there is no such file or folder; check the path")
         return {key_of(name := bids_name(path) or case_name(path, path.parent)): (name, path)}
-    own = path / (OWN_PROBABILITY if probability else OWN_MASK)
-    one_visit = own.is_file() and (path / OWN_SUMMARY).is_file()
+    own = path / (PROBABILITY_MAP if probability else LESION_MASK)
+    one_visit = own.is_file() and (path / SUMMARY).is_file()
     files, others = ([own], []) if one_visit else mask_files(path, probability=probability)
     if others:
         left.append(_left_out(path, others))
@@ -226,10 +223,10 @@ def _pair(
 ) -> Pair:  # fmt: skip
     case = raters[0][key][0]
     beside = file.parent
-    own = file.name == OWN_MASK and (beside / OWN_SUMMARY).is_file()
-    if probability is None and own and (beside / OWN_PROBABILITY).is_file():
-        probability = beside / OWN_PROBABILITY
-    anatomy = beside / OWN_ANATOMY if own and (beside / OWN_ANATOMY).is_file() else None
+    own = file.name == LESION_MASK and (beside / SUMMARY).is_file()
+    if probability is None and own and (beside / PROBABILITY_MAP).is_file():
+        probability = beside / PROBABILITY_MAP
+    anatomy = beside / ANATOMY_MAP if own and (beside / ANATOMY_MAP).is_file() else None
     return Pair(
         case=case,
         patient=patient_of(case),

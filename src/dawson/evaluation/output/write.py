@@ -9,17 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from dawson.core.errors import UsageError
-from dawson.core.files import RESULTS, SUMMARY, check_output, publish, save, staging
+from dawson.core.files import check_output, publish, save, staging
+from dawson.core.names import LESION_TABLE, RESULT_FILES, SUMMARY
 from dawson.evaluation.output.summary import KIND, digest
 from dawson.evaluation.output.table import lesions_csv, metrics_csv
 from dawson.evaluation.result import Evaluation
 from dawson.results.summary import to_json
 
-METRICS, LESIONS, PAGE, CHARTS = "metrics.csv", "lesions.csv", "evaluation.html", "charts"
+METRICS, PAGE, CHARTS = "metrics.csv", "evaluation.html", "charts"
 
 FILES = {
     METRICS: "one row a case and prediction, every figure",
-    LESIONS: "one row a lesion: where, how large, found or not",
+    LESION_TABLE: "one row a lesion: where, how large, found or not",
     CHARTS: "the charts as PNG",
     PAGE: "one page with figures, charts and definitions",
     SUMMARY: "all figures with definitions, settings, hashes, versions",
@@ -35,7 +36,9 @@ def check_evaluation_output(out: Path | str, *, overwrite: bool = False, inputs:
             off; or the folder holds the results of ``dawson segment``, whose tables have the same names.
     """
     out = check_output(out, overwrite=True)
-    if any(os.path.lexists(out / name) for name in RESULTS if name not in (LESIONS, SUMMARY)) or _is_foreign(out):
+    if any(os.path.lexists(out / name) for name in RESULT_FILES if name not in (LESION_TABLE, SUMMARY)) or _is_foreign(
+        out
+    ):
         raise UsageError(
             "this folder holds other results, whose files would be replaced",
             remedy="choose a folder of its own for the evaluation with -o",
@@ -78,7 +81,7 @@ def write_evaluation(evaluation: Evaluation, out: Path | str, *, overwrite: bool
         (folder / CHARTS).mkdir()
         content = {f"{CHARTS}/{chart.name}.png": chart.png for chart in (*charts, *worst)}
         content[METRICS] = metrics_csv(evaluation).encode()
-        content[LESIONS] = lesions_csv(evaluation).encode()
+        content[LESION_TABLE] = lesions_csv(evaluation).encode()
         content[PAGE] = evaluation_page(summary, charts, worst).encode()
         content[SUMMARY] = to_json(summary).encode()  # last: it vouches for the others
         for name, data in content.items():
