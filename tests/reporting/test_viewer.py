@@ -7,33 +7,15 @@ import gzip
 import hashlib
 import json
 import re
-from html.parser import HTMLParser
 
 import nibabel as nib
 import numpy as np
 import pytest
 
 from dawson.reporting import viewer
+from dawson.reporting.page import page
+from dawson.reporting.render import asset
 from dawson.results.read import read_result
-
-
-class Elements(HTMLParser):
-    def __init__(self, text):
-        super().__init__()
-        self.found, self.current = {}, None
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        assert tag == "script"
-        assert dict(attrs)["type"] in ("text/plain", "application/json")  # inert
-        self.current = dict(attrs)["id"]
-
-    def handle_endtag(self, tag):
-        self.current = None
-
-    def handle_data(self, data):
-        if self.current:
-            self.found[self.current] = self.found.get(self.current, "") + data
 
 
 def unpacked(text):
@@ -47,7 +29,7 @@ def result(result_folder):
 
 @pytest.fixture(scope="module")
 def found(result):
-    return Elements(viewer.parts(result).data_html).found
+    return viewer.viewer_data(result).volumes
 
 
 def volumes(image, ids):
@@ -79,7 +61,7 @@ def test_scans_are_cut_to_the_head_and_lie_where_they_lay(result, found):
 def test_each_place_to_jump_to_lies_in_its_lesion(result, found):
     image = unpacked(found["volume-lesions"])
     ids = np.asarray(image.dataobj)
-    content = json.loads(found["viewer-data"])
+    content = viewer.viewer_data(result).content
     assert content["sequences"] == ["FLAIR", "T1"]
     assert [lesion["id"] for lesion in content["lesions"]] == [1, 2, 3, 4]
     for lesion in content["lesions"]:
@@ -89,7 +71,7 @@ def test_each_place_to_jump_to_lies_in_its_lesion(result, found):
 
 def test_too_large_a_scan_is_shown_coarser_and_loses_no_lesion(result, monkeypatch):
     monkeypatch.setattr(viewer, "BUDGET", 60_000)
-    found = Elements(viewer.parts(result).data_html).found
+    found = viewer.viewer_data(result).volumes
     assert sum(len(found[f"volume-{n}"]) for n in range(2)) <= 60_000
     image = unpacked(found["volume-lesions"])
     ids = np.asarray(image.dataobj)
@@ -99,15 +81,20 @@ def test_too_large_a_scan_is_shown_coarser_and_loses_no_lesion(result, monkeypat
         assert centre == pytest.approx(lesion.centroid, abs=float(max(image.header.get_zooms())) / 2 + 0.01)
 
 
-def test_json_can_neither_end_its_element_nor_open_a_comment():
-    text = viewer.for_script({"name": "</script><!--<script>&amp;", "é": "\u2028"})
-    assert not re.search(r"[<>&]", text)
-    assert json.loads(text) == {"name": "</script><!--<script>&amp;", "é": "\u2028"}
+def test_data_can_neither_end_its_element_nor_open_a_comment(write_result, tmp_path):
+    text = "</script><!--<script>&amp;\u2028"
+    out = write_result(tmp_path / "out")
+    table = (out / "lesions.csv").read_text().replace("right, middle third, upper third", text)
+    (out / "lesions.csv").write_text(table)
+    whole = page(read_result(out))
+    data = re.search(r'<script type="application/json" id="viewer-data">(.*?)</script>', whole, re.DOTALL).group(1)
+    assert not re.search(r"[<>&]", data)
+    assert text in json.loads(data)["lesions"][0]["words"]
 
 
 def test_the_library_is_the_one_that_is_named():
-    text = viewer.asset("niivue.umd.js")
-    assert hashlib.sha256(text.encode()).hexdigest() in viewer.asset("README.md")
+    text = asset("niivue.umd.js")
+    assert hashlib.sha256(text.encode()).hexdigest() in asset("README.md")
     assert "</script" not in text.lower()
     assert "<!--" not in text
-    assert "BSD 2-Clause" in viewer.asset("NIIVUE-LICENSE.txt")
+    assert "BSD 2-Clause" in asset("NIIVUE-LICENSE.txt")

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import base64
 import gzip
-import json
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any
 
 import numpy as np
@@ -29,11 +27,11 @@ AROUND_MM = 5.0  # kept around brain and lesions
 
 
 @dataclass(frozen=True)
-class Parts:
-    """The viewer in pieces: HTML elements that hold data (inert), and the library's script."""
+class ViewerData:
+    """What the viewer reads: .nii.gz files as base64 by the id of their element, and what else its script is told."""
 
-    data_html: str
-    library: str
+    volumes: dict[str, str]
+    content: dict[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +43,7 @@ class _Cut:
     grid: Grid
 
 
-def parts(result: Result) -> Parts:
+def viewer_data(result: Result) -> ViewerData:
     """Scans and lesions as base64 NIfTI, and what the page's script reads beside them.
 
     The lesions' volume holds the ids of ``lesions.csv``, so that a click in the viewer can name the lesion. Where
@@ -57,29 +55,15 @@ def parts(result: Result) -> Parts:
     while sum(map(len, packed)) > BUDGET:
         cut = _halved(cut)
         packed = [_nifti(cut.scans[..., n], cut.grid) for n in range(len(result.modalities))]
-    packed.append(_nifti(cut.ids, cut.grid))
+    volumes = {f"volume-{n}": text for n, text in enumerate(packed)}
+    volumes["volume-lesions"] = _nifti(cut.ids, cut.grid)
     spacing = " × ".join(f"{edge:.2g}" for edge in cut.grid.spacing)
     content = {
         "sequences": [name.upper() for name in result.modalities],
         "spacing": f"{spacing} mm",
         "lesions": [_place(result, lesion) for lesion in result.lesions],
     }
-    names = [f"volume-{n}" for n in range(len(result.modalities))] + ["volume-lesions"]
-    elements = [
-        f'<script type="text/plain" id="{name}">{text}</script>' for name, text in zip(names, packed, strict=True)
-    ]
-    elements.append(f'<script type="application/json" id="viewer-data">{for_script(content)}</script>')
-    return Parts("\n".join(elements), asset("niivue.umd.js"))
-
-
-def asset(name: str) -> str:
-    """The text of a file that the page inlines."""
-    return (resources.files("dawson.reporting") / "assets" / name).read_text("utf-8")
-
-
-def for_script(content: Any) -> str:
-    """JSON that may stand in a script element: no ``<``, so nothing in it can end the element or open a comment."""
-    return json.dumps(content, allow_nan=False).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    return ViewerData(volumes, content)
 
 
 def _place(result: Result, lesion: Lesion) -> dict[str, Any]:
