@@ -15,7 +15,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-import dawson.nifti
+import dawson.cases.visit
 from dawson.cli import app as cli
 from dawson.cli import terminal
 from dawson.core.errors import InputError
@@ -95,7 +95,7 @@ def calls(monkeypatch):
         for name in REPORT_FILES:
             (out / name).write_text("a report")
 
-    monkeypatch.setattr(dawson.nifti, "read_study", read_study, raising=False)
+    monkeypatch.setattr(dawson.cases.visit, "read_study", read_study, raising=False)
     monkeypatch.setattr(import_module("dawson.reporting.run"), "report", report)
     monkeypatch.setattr(picture, "TILE", (60, 60))
     return made
@@ -212,7 +212,7 @@ def test_a_dawson_error_is_its_sentence(run, calls, monkeypatch, tmp_path):
     def read_study(*_, **__):
         raise InputError("the file is cut short", remedy="copy it again", file="f.nii.gz")
 
-    monkeypatch.setattr(dawson.nifti, "read_study", read_study)
+    monkeypatch.setattr(dawson.cases.visit, "read_study", read_study)
     code, out, err = run("segment", "--flair", "f.nii.gz", "-o", tmp_path / "out")
     assert (code, out) == (2, "")
     assert err == "f.nii.gz: the file is cut short; copy it again.\n"

@@ -296,7 +296,7 @@ def test_a_search_goes_on_from_a_model_and_keeps_its_rule(find, tmp_path: Path) 
 
 @pytest.fixture
 def importable(monkeypatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]), prepend=os.pathsep)
 
 
 def test_two_at_once_on_this_machine(find, tmp_path: Path, importable) -> None:

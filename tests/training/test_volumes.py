@@ -337,7 +337,7 @@ def test_a_full_disk_is_told_and_leaves_nothing_broken(
 def test_ctrl_c_loses_nothing(tmp_path: Path, toy_cohort: Path) -> None:
     """A real process, stopped by a real signal, goes on to the weights of one that was left alone."""
     program = (
-        "import sys; from pathlib import Path; from dawson.cli import main; "
+        "import sys; from pathlib import Path; from dawson.cli.app import main; "
         "main(['train', '--recipe', 'paper', '--cases', sys.argv[1], '-o', sys.argv[2], '--split', '6/4/2', "
         "'--no-test', "
         "*[w for k in sys.argv[3:] for w in ('--set', k)]])"
@@ -368,7 +368,7 @@ def test_two_processes_step_as_one(tmp_path: Path, toy_cohort: Path) -> None:
     settings = TINY | {"optimizer.steps": "3", "optimizer.bf16": "false", "optimizer.batch": "4"}
     program = tmp_path / "ddp.py"
     program.write_text(
-        "import sys; from pathlib import Path; from dawson.learn.fit import train\n"
+        "import sys; from pathlib import Path; from dawson.training.run import train\n"
         f"train('paper', Path(sys.argv[1]), cases=Path(sys.argv[2]), split='6/4/2', test=False, workers=0, "
         f"overrides={settings!r})\n"
     )
