@@ -44,10 +44,10 @@ from dawson.nifti.mask import read_anatomy, read_mask
 from dawson.preparation.resample import resample
 from dawson.segmentation.pipeline import segment
 from dawson.synthesis.label_maps import nifti_files, read_heads, read_lesion_map
-from dawson.synthesis.patches import synthesize
+from dawson.synthesis.samples import synthesize
 from dawson.synthesis.tissues import PARENCHYMA
 from dawson.synthesis.visibility import SHELL, contrast, seen_by_raters, surroundings
-from dawson.training.loss import UNSURE
+from dawson.core.arrays import UNSURE
 
 SEED = 20_261_128  # no run's
 SIZES = (30.0, 100.0, 1000.0)  # mm³, between groups

@@ -11,7 +11,7 @@ from kept import ask_either
 from dawson.core.study import Modality
 from dawson.recipe import Recipe, load_recipe
 from dawson.synthesis.label_maps import nifti_files, read_heads, read_lesion_map
-from dawson.synthesis.patches import Sample, synthesize
+from dawson.synthesis.samples import Sample, synthesize
 
 
 def ask_patches(parser: argparse.ArgumentParser, *, patches: int) -> argparse.Namespace:

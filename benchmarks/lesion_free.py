@@ -33,9 +33,10 @@ from dawson.core.grid import Grid
 from dawson.core.study import Modality, Scan, Study
 from dawson.recipe import Synthesis, load_recipe
 from dawson.segmentation.pipeline import segment
-from dawson.synthesis.label_maps import Head, LesionMap, nifti_files, read_heads
-from dawson.synthesis.patches import Sample, synthesize
-from dawson.synthesis.scanner import along_axes, draw_acquisition, draw_slices
+from dawson.synthesis.label_maps import HeadModel, LesionMap, nifti_files, read_heads
+from dawson.synthesis.samples import Sample, synthesize
+from dawson.synthesis.scanner.fields import along_axes
+from dawson.synthesis.scanner.slices import build_acquisition, draw_acquisition, draw_slices
 from dawson.synthesis.tissues import PARENCHYMA, TISSUES, Anatomy
 
 SIDE = 224
@@ -97,7 +98,7 @@ def main() -> None:
             print(f"{anatomy.name.lower():>14}" + "".join(f"{share:14.1f}" for share in row))
 
 
-def draw(head: Head, settings: Synthesis, rng: np.random.Generator) -> tuple[Study, Labels]:
+def draw(head: HeadModel, settings: Synthesis, rng: np.random.Generator) -> tuple[Study, Labels]:
     """All sequences of a whole head without lesions, and its anatomy (i, j, k) on their grid, which is one of 1 mm.
 
     The patient lies still, whatever ``settings`` say.
@@ -122,13 +123,13 @@ def given(study: Study, name: str) -> Study:
     return Study({s: study.scans[s] for s in kept})
 
 
-def centre_of(head: Head) -> NDArray[Any]:
+def centre_of(head: HeadModel) -> NDArray[Any]:
     """Voxel of ``head`` that the middle of a picture shows."""
     brain = np.argwhere(np.isin([t.anatomy for t in TISSUES], PARENCHYMA)[head.tissue])
     return np.asarray(brain.mean(axis=0) + [0.0, 0.0, -15.0])
 
 
-def _print_ceiling(heads: list[Head], settings: Synthesis) -> None:
+def _print_ceiling(heads: list[HeadModel], settings: Synthesis) -> None:
     """Dice of the truth that was cut into slices with the truth, by class and thickness (see the file's head)."""
     classes = torch.tensor([int(t.anatomy) for t in TISSUES])
     one: dict[str, list[float]] = {label: [] for label in CLASSES}
@@ -143,7 +144,7 @@ def _print_ceiling(heads: list[Head], settings: Synthesis) -> None:
         looks = []
         for _ in range(3):
             slices = draw_slices(rng, thick_probability=settings.thick, thickest_mm=settings.thickest_mm)
-            cut = draw_acquisition(SIDE, slices, rng)
+            cut = build_acquisition(draw_acquisition(SIDE, slices, rng))
             share, found = torch.full(padded.shape, -1.0), torch.zeros_like(padded)
             for anatomy in Anatomy:
                 own = along_axes(along_axes((padded == int(anatomy)).float(), cut.acquire), cut.interpolate)

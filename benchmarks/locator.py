@@ -31,7 +31,7 @@ from dawson.nifti.mask import read_mask
 from dawson.preparation.locator import Locator, locate, start_locator
 from dawson.preparation.resample import head_box, resample, working_grid
 from dawson.synthesis.label_maps import nifti_files, read_heads, read_lesion_map
-from dawson.synthesis.patches import synthesize
+from dawson.synthesis.samples import synthesize
 from dawson.synthesis.tissues import PARENCHYMA
 
 SEED = 20_261_126  # no run's

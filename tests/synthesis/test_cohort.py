@@ -20,13 +20,13 @@ from dawson.cli.app import app
 from dawson.core.errors import UsageError
 from dawson.core.study import Modality
 from dawson.recipe import Synthesis
-from dawson.synthesis import cohort
-from dawson.synthesis import patient_series as series
-from dawson.synthesis.cohort import Wishes, make_cohort, plan_cohort
-from dawson.synthesis.label_maps import Head, LesionMap, nifti_files
+from dawson.synthesis.cohort import make, patient_series
+from dawson.synthesis.cohort.make import make_cohort
+from dawson.synthesis.cohort.patient_series import draw_patient, draw_scanner, scan_visit
+from dawson.synthesis.cohort.plan import CohortSettings, plan_cohort
+from dawson.synthesis.label_maps import HeadModel, LesionMap, nifti_files
 from dawson.synthesis.lesion_course import ABSENT, draw_course
-from dawson.synthesis.patches import synthesize
-from dawson.synthesis.patient_series import draw_patient, draw_scanner, scan_visit
+from dawson.synthesis.samples import synthesize
 
 ALL = tuple(Modality)
 # Seed, voxels of lesion, sum of anatomy labels and mean intensity of patches, as they are drawn now.
@@ -36,14 +36,13 @@ GOLDEN = [(3, 886, 110299, 0.074575), (5, 0, 453876, 1.06239), (9, 675, 93814, 0
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """A field of view that fits the toy head."""
-    monkeypatch.setattr(series, "SIDE", 96)
-    monkeypatch.setattr(series, "VIEW_MM", (92.0, 104.0, 92.0))
+    monkeypatch.setattr(patient_series, "SIDE", 96)
+    monkeypatch.setattr(patient_series, "VIEW_MM", (92.0, 104.0, 92.0))
 
 
-def wishes(folders: tuple[Path, Path], **changes: object) -> Wishes:
+def cohort_settings(folders: tuple[Path, Path], **changes: object) -> CohortSettings:
     maps, masks = folders
-    plain = Wishes(tuple(nifti_files(maps)), tuple(nifti_files(masks)), 40, (1, 4), None, 0.05, False, 0)
-    return replace(plain, **changes)
+    return replace(CohortSettings(tuple(nifti_files(maps)), tuple(nifti_files(masks)), patients=40), **changes)
 
 
 def hashes(folder: Path) -> dict[str, str]:
@@ -53,7 +52,7 @@ def hashes(folder: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize(("seed", "lesion", "anatomy", "mean"), GOLDEN)
 def test_training_patches_are_what_they_were(
-    toy_head: Head, toy_lesions: list[LesionMap], seed: int, lesion: int, anatomy: int, mean: float
+    toy_head: HeadModel, toy_lesions: list[LesionMap], seed: int, lesion: int, anatomy: int, mean: float
 ) -> None:
     """The parts that cohorts share with training may be moved about, but must not draw anything else."""
     sample = synthesize([toy_head], toy_lesions, Synthesis(), 48, np.random.default_rng(seed))
@@ -63,18 +62,21 @@ def test_training_patches_are_what_they_were(
 
 
 def test_patients_do_not_depend_on_how_many_there_are(toy_folders: tuple[Path, Path]) -> None:
-    few, many = plan_cohort(wishes(toy_folders, patients=5)), plan_cohort(wishes(toy_folders, patients=60))
+    few, many = (
+        plan_cohort(cohort_settings(toy_folders, patients=5)),
+        plan_cohort(cohort_settings(toy_folders, patients=60)),
+    )
     assert many[:5] == few
     assert {len(plan.scanners) for plan in many} == {1, 2, 3, 4}
     assert 0 < sum(plan.lesions is None for plan in many) < 12
-    assert plan_cohort(wishes(toy_folders, patients=5, seed=1)) != few
+    assert plan_cohort(cohort_settings(toy_folders, patients=5, seed=1)) != few
 
 
 def test_scans_are_left_out_until_the_number_is_right(toy_folders: tuple[Path, Path]) -> None:
-    plans = plan_cohort(wishes(toy_folders, volumes=256))
+    plans = plan_cohort(cohort_settings(toy_folders, volumes=256))
     assert sum(len(modalities) for plan in plans for modalities in plan.modalities) == 256
     assert all(Modality.FLAIR in modalities for plan in plans for modalities in plan.modalities)
-    whole = plan_cohort(wishes(toy_folders))
+    whole = plan_cohort(cohort_settings(toy_folders))
     assert [plan.scanners for plan in plans] == [plan.scanners for plan in whole]
 
 
@@ -88,9 +90,9 @@ def test_scans_are_left_out_until_the_number_is_right(toy_folders: tuple[Path, P
         ({"healthy": 1.5}, "share of 1.5"),
     ],
 )
-def test_wishes_that_cannot_be_met(toy_folders: tuple[Path, Path], changes: dict[str, object], words: str) -> None:
+def test_settings_that_cannot_be_met(toy_folders: tuple[Path, Path], changes: dict[str, object], words: str) -> None:
     with pytest.raises(UsageError, match=words):
-        plan_cohort(wishes(toy_folders, **changes))
+        plan_cohort(cohort_settings(toy_folders, **changes))
 
 
 def test_lesions_begin_as_drawn_and_only_some_change() -> None:
@@ -117,7 +119,7 @@ def test_lesions_begin_as_drawn_and_only_some_change() -> None:
     assert seen["same"] > 0.6 * sum(seen.values())
 
 
-def test_one_patient_looks_alike_at_all_visits_but_for_noise(toy_head: Head, toy_lesions: list[LesionMap]) -> None:
+def test_one_patient_looks_alike_at_all_visits_but_for_noise(toy_head: HeadModel, toy_lesions: list[LesionMap]) -> None:
     patient = draw_patient(toy_head, toy_lesions[1], 2, np.random.default_rng(3))
     scanner = draw_scanner(0, 0, own_grids=False)
     first, second = (scan_visit(patient, number, scanner, ALL, 0, 1) for number in range(2))
@@ -138,24 +140,21 @@ def test_one_patient_looks_alike_at_all_visits_but_for_noise(toy_head: Head, toy
 def test_a_cohort_is_bids_and_is_taken_up_again(
     toy_folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    maps, masks = toy_folders
     out = tmp_path / "cohort"
-    told: list[tuple[int, int]] = []
-    options = {"maps": maps, "masks": masks, "patients": 2, "visits": (1, 2), "volumes": 7, "healthy": 0.0}
+    settings = cohort_settings(toy_folders, patients=2, visits=(1, 2), volumes=7, healthy=0.0)
 
-    def stop(done: int, of: int) -> None:
-        told.append((done, of))
+    def stop(done: int, _: int) -> None:
         if done == 1:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        make_cohort(out, **options, workers=1, progress=stop)
+        make_cohort(out, settings, workers=1, progress=stop)
     (kept,) = (p for p in out.iterdir() if p.name.startswith("sub-"))
     before = hashes(kept)
     made: list[str] = []
-    real = cohort.make_patient
-    monkeypatch.setattr(cohort, "make_patient", lambda o, p, *rest: made.append(p.name) or real(o, p, *rest))
-    make_cohort(out, **options, workers=1)
+    real = make.make_patient
+    monkeypatch.setattr(make, "make_patient", lambda o, p, *rest: made.append(p.name) or real(o, p, *rest))
+    make_cohort(out, settings, workers=1)
     assert len(made) == 1 and made != [kept.name]
     assert hashes(kept) == before
 
@@ -172,28 +171,27 @@ def test_a_cohort_is_bids_and_is_taken_up_again(
     assert json.loads((out / "dataset_description.json").read_text())["GeneratedBy"][0]["Name"] == "dawson"
     assert not list(out.rglob(".*"))
 
-    again = make_cohort(tmp_path / "again", **options, workers=1)
+    again = make_cohort(tmp_path / "again", settings, workers=1)
     assert hashes(again) == hashes(out)
     with pytest.raises(UsageError, match="begun with other healthy"):
-        make_cohort(out, **(options | {"healthy": 0.1}))
+        make_cohort(out, replace(settings, healthy=0.1))
     with pytest.raises(UsageError, match="holds other files"):
-        make_cohort(maps, **options)
+        make_cohort(toy_folders[0], settings)
 
 
 def test_a_full_disk_is_said_and_leaves_nothing_half_done(
     toy_folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    maps, masks = toy_folders
-    real = cohort.save
+    real = make.save
 
     def save(file: Path, content: bytes) -> None:
         if file.name.endswith("T1w.nii.gz"):
             raise OSError(28, "No space left on device")
         real(file, content)
 
-    monkeypatch.setattr(cohort, "save", save)
+    monkeypatch.setattr(make, "save", save)
     with pytest.raises(UsageError, match=r"No space left.*finished patients are kept"):
-        make_cohort(tmp_path / "c", maps=maps, masks=masks, patients=1, visits=(1, 1), workers=1)
+        make_cohort(tmp_path / "c", cohort_settings(toy_folders, patients=1, visits=(1, 1)), workers=1)
     assert not list((tmp_path / "c").glob("*sub-*")) and not list((tmp_path / "c").rglob(".*"))
 
 
@@ -201,19 +199,19 @@ def test_whoever_comes_second_with_a_patient_gives_way(tmp_path: Path) -> None:
     for name, content in (("first", "1"), ("second", "2")):
         (tmp_path / name).mkdir()
         (tmp_path / name / "scan").write_text(content)
-    cohort._publish(tmp_path / "first", tmp_path / "out" / "sub-001")
-    cohort._publish(tmp_path / "second", tmp_path / "out" / "sub-001")
+    make._publish(tmp_path / "first", tmp_path / "out" / "sub-001")
+    make._publish(tmp_path / "second", tmp_path / "out" / "sub-001")
     assert (tmp_path / "out" / "sub-001" / "scan").read_text() == "1"
     (tmp_path / "out" / "sub-002").touch()
     with pytest.raises(OSError):
-        cohort._publish(tmp_path / "second", tmp_path / "out" / "sub-002")
+        make._publish(tmp_path / "second", tmp_path / "out" / "sub-002")
 
 
 def test_sequences_may_have_grids_of_their_own() -> None:
     shared = [draw_scanner(n, 0, own_grids=False) for n in range(4)]
-    own = [draw_scanner(n, 0, own_grids=True) for n in range(4)]
+    several = [draw_scanner(n, 0, own_grids=True) for n in range(4)]
     assert all(len(set(scanner.slice_mm.values())) == 1 for scanner in shared)
-    assert any(len(set(scanner.slice_mm.values())) > 1 for scanner in own)
+    assert any(len(set(scanner.slice_mm.values())) > 1 for scanner in several)
     assert {scanner.slice_mm[Modality.FLAIR] for scanner in shared} <= {1.0, 1.5, 2.0, 2.5, 3.0}
 
 
@@ -233,9 +231,10 @@ def test_a_whole_head_passes_the_check_of_cases(
     shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.undo()
-    maps, masks = shared_data / "labelmaps", shared_data / "lesion-masks-mni"
+    folders = shared_data / "labelmaps", shared_data / "lesion-masks-mni"
     out = tmp_path / "cohort"
-    make_cohort(out, maps=maps, masks=masks, patients=1, visits=(1, 1), volumes=2, healthy=0.0, seed=4, workers=1)
+    settings = cohort_settings(folders, patients=1, visits=(1, 1), volumes=2, healthy=0.0, seed=4)
+    make_cohort(out, settings, workers=1)
     cases = find_cases(out)
     (facts,) = check_cases(cases)
     assert facts.lesions > 0 and facts.load_ml > 0.1

@@ -9,15 +9,16 @@ import pytest
 import torch
 
 from dawson.recipe import Synthesis
-from dawson.synthesis.field_of_view import draw_view
-from dawson.synthesis.label_maps import Head, LesionMap
-from dawson.synthesis.patches import WHOLE_SHIFT_MM, synthesize
+from dawson.synthesis.field_of_view import draw_field_of_view, field_of_view_mask
+from dawson.synthesis.label_maps import HeadModel, LesionMap
+from dawson.synthesis.placement import WHOLE_SHIFT_MM
+from dawson.synthesis.samples import synthesize
 from dawson.synthesis.tissues import Anatomy, anatomy_of_tissue
 
 SPACING = 3.0
 
 
-def toy_anatomy(head: Head) -> np.ndarray:
+def toy_anatomy(head: HeadModel) -> np.ndarray:
     """The coarse anatomy of a head."""
     return anatomy_of_tissue()[head.tissue]
 
@@ -30,11 +31,15 @@ def anatomy() -> torch.Tensor:
     return torch.where(radius < 22, int(Anatomy.WHITE_MATTER), int(Anatomy.OUTSIDE))
 
 
+def shown(anatomy: torch.Tensor, seed: int) -> torch.Tensor:
+    return field_of_view_mask(anatomy, draw_field_of_view(anatomy, SPACING, np.random.default_rng(seed)))
+
+
 def test_most_of_the_brain_stays_in_view(anatomy: torch.Tensor) -> None:
     brain = anatomy > 0
     shares = []
     for seed in range(40):
-        seen = draw_view(anatomy, SPACING, np.random.default_rng(seed))
+        seen = shown(anatomy, seed)
         assert set(seen.unique().tolist()) <= {0.0, 1.0}
         shares.append(float(seen[brain].mean()))
     assert min(shares) > 0.3
@@ -46,7 +51,7 @@ def test_faces_go_and_brains_stay(anatomy: torch.Tensor, monkeypatch: pytest.Mon
     for name, share in {"CUT_BELOW": 0.0, "CUT_ABOVE": 0.0, "CUT_ASIDE": 0.0, "DEFACED": 1.0}.items():
         monkeypatch.setattr(f"dawson.synthesis.field_of_view.{name}", share)
     for seed in range(10):
-        seen = draw_view(anatomy, SPACING, np.random.default_rng(seed))
+        seen = shown(anatomy, seed)
         assert bool((seen[anatomy > 0] == 1).all())
         lost = (seen == 0).nonzero().float().mean(0)
         assert lost[1] > 30  # in front
@@ -55,12 +60,12 @@ def test_faces_go_and_brains_stay(anatomy: torch.Tensor, monkeypatch: pytest.Mon
 
 def test_without_a_brain_all_is_seen() -> None:
     nothing = torch.zeros(20, 20, 20, dtype=torch.long)
-    assert bool((draw_view(nothing, SPACING, np.random.default_rng(0)) == 1).all())
+    assert bool((shown(nothing, 0) == 1).all())
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_whole_heads_lie_in_the_middle_and_are_scaled_by_what_they_hold(
-    toy_head: Head, toy_lesions: list[LesionMap], seed: int, monkeypatch: pytest.MonkeyPatch
+    toy_head: HeadModel, toy_lesions: list[LesionMap], seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("CUT_BELOW", "CUT_ABOVE", "CUT_ASIDE", "DEFACED"):
         monkeypatch.setattr(f"dawson.synthesis.field_of_view.{name}", 0.0)
@@ -75,7 +80,7 @@ def test_whole_heads_lie_in_the_middle_and_are_scaled_by_what_they_hold(
     assert float((brain.mean(0) - 23.5).abs().max()) * SPACING < WHOLE_SHIFT_MM + 5
 
 
-def test_voxels_are_as_large_as_asked(toy_head: Head, toy_lesions: list[LesionMap]) -> None:
+def test_voxels_are_as_large_as_asked(toy_head: HeadModel, toy_lesions: list[LesionMap]) -> None:
     calm = replace(Synthesis(), stripped=0.0, rotation_degrees=0.0, scaling=1.0, elastic_mm=0.0)
     volumes = []
     for spacing, size in ((1.0, 96), (2.0, 48)):

@@ -12,8 +12,8 @@ from dawson.core.study import Modality
 from dawson.recipe import Synthesis
 from dawson.synthesis.graft import graft
 from dawson.synthesis.label_maps import LesionMap
-from dawson.synthesis.patches import Sample
 from dawson.synthesis.rescan import rescan
+from dawson.synthesis.samples import Sample
 from dawson.synthesis.tissues import Anatomy
 from dawson.training.loss import UNSURE
 

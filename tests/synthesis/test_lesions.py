@@ -1,4 +1,4 @@
-"""Where lesions of our own may lie."""
+"""Where drawn lesions may lie."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from dawson.recipe import Synthesis
 from dawson.synthesis.label_maps import LesionMap
 from dawson.synthesis.lesion_course import draw_course
-from dawson.synthesis.lesions import PLAIN, draw_lesions, draw_looks
+from dawson.synthesis.lesions import PLAIN, draw_appearance, draw_lesions, place_lesions
 from dawson.synthesis.tissues import INDEX
 
 SIZE, CORTEX_BEGINS = 64, 40
@@ -29,7 +29,8 @@ def drawn(seed: int, **changes: float) -> tuple[torch.Tensor, torch.Tensor, torc
     where = torch.stack(torch.meshgrid(line, line, line, indexing="ij"))
     far = torch.full(tissue.shape, 25.0)
     rng = np.random.default_rng(seed)
-    component, allowed = draw_lesions(tissue, far, where, NOTHING, np.eye(4), replace(SETTINGS, **changes), rng)
+    parameters = draw_lesions(tissue, far, replace(SETTINGS, **changes), rng)
+    component, allowed = place_lesions(tissue, where, NOTHING, np.eye(4), parameters)
     return component, allowed, tissue == INDEX["cerebral cortex"]
 
 
@@ -38,7 +39,7 @@ def test_juxtacortical_lesions_lie_in_white_matter_and_reach_into_cortex(seed: i
     component, _, cortex = drawn(seed, juxtacortical=1.0)
     numbers = [int(n) for n in component.unique() if n]
     assert numbers
-    looks = draw_looks(SETTINGS, np.random.default_rng(seed))
+    appearance = draw_appearance(SETTINGS, np.random.default_rng(seed))
     reaching = 0
     for number in numbers:
         piece = component == number
@@ -46,7 +47,7 @@ def test_juxtacortical_lesions_lie_in_white_matter_and_reach_into_cortex(seed: i
         assert bool((piece & ~cortex).any()), "none lies in cortex alone"
         assert float(depth.min()) <= 3, "all come close to cortex"
         reaching += bool((piece & cortex).any())
-        assert PLAIN[0] <= float(looks.contrast[number]) <= PLAIN[1]
+        assert PLAIN[0] <= float(appearance.contrast[number]) <= PLAIN[1]
     assert reaching > len(numbers) / 2
 
 

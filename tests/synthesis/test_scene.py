@@ -10,7 +10,8 @@ import torch
 
 from dawson.core.study import Modality
 from dawson.synthesis.lesions import Implant, no_lesions
-from dawson.synthesis.scene import Scene, draw_scene, paint
+from dawson.synthesis.placement import HeadPatch
+from dawson.synthesis.scene import Scene, build_scene, draw_paint, draw_scene, paint
 from dawson.synthesis.tissues import INDEX, TISSUES
 
 N = 8
@@ -28,7 +29,8 @@ def shares(modality: Modality, glow: float) -> list[float]:
     means = np.zeros(len(TISSUES))
     means[INDEX["cerebral white matter"]], means[INDEX["lesion"]] = 1.0, 2.0
     scene = scene_of(glow)
-    return [float(paint(scene, means, modality, np.random.default_rng(seed)).mean()) - 1 for seed in range(40)]
+    drawn = [draw_paint(modality, np.random.default_rng(seed)) for seed in range(40)]
+    return [float(paint(scene, means, modality, parameters).mean()) - 1 for parameters in drawn]
 
 
 def test_diffuse_white_matter_is_brighter_on_t2_than_on_flair_and_faint_on_t1() -> None:
@@ -52,21 +54,23 @@ def test_on_t1_a_lesion_darkens_white_matter_and_brightens_no_cortex(tissue: str
         tissue=torch.full((N, N, N), INDEX[tissue], dtype=torch.long),
         lesion=Implant(ones, ones, ones, 0 * ones),
     )
-    image = paint(scene, means, Modality.T1, np.random.default_rng(0))
+    image = paint(scene, means, Modality.T1, draw_paint(Modality.T1, np.random.default_rng(0)))
     assert torch.allclose(image, torch.full_like(image, shown), atol=1e-5)
 
 
 def test_spaces_below_the_putamen_hold_fluid_and_never_shine() -> None:
     """Every brain has them: on FLAIR as bright as the tissue around where they are closed, else darker."""
     tissue = torch.full((16, 16, 16), INDEX["perivascular space"], dtype=torch.long)
-    far, open_ = torch.full((16, 16, 16), 30.0), torch.zeros((16, 16, 16))
+    far, outer = torch.full((16, 16, 16), 30.0), torch.zeros((16, 16, 16))
+    patch = HeadPatch(torch.zeros(3, 16, 16, 16), tissue, far, outer)
     means = np.ones(len(TISSUES))
     means[INDEX["lateral ventricle"]], means[INDEX["lesion"]] = 0.2, 2.0
     shown = []
     for seed in range(12):
         rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
-        scene = draw_scene(tissue, far, open_, no_lesions(16), rng, generator)
-        image = paint(replace(scene, texture=torch.zeros_like(scene.texture)), means, Modality.FLAIR, rng)
+        scene = build_scene(patch, no_lesions(16), draw_scene(rng), generator)
+        even = replace(scene, texture=torch.zeros_like(scene.texture))
+        image = paint(even, means, Modality.FLAIR, draw_paint(Modality.FLAIR, rng))
         assert float(image.max()) <= 1.0 + 1e-5
         shown.append(float(image.mean()))
     assert min(shown) < 0.5 < 0.8 < max(shown)

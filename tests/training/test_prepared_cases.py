@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from dawson.core.arrays import UNSURE
 from dawson.synthesis.tissues import Anatomy
-from dawson.training.loss import UNSURE
 from dawson.training.prepared_cases import anatomy_around
 
 

@@ -10,11 +10,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from dawson.core.arrays import UNSURE
 from dawson.core.errors import DawsonError, InputError, UsageError
 from dawson.model.card import load_model
 from dawson.recipe import Loss, Optimizer, load_recipe
 from dawson.synthesis.label_maps import read_head, read_lesion_map
-from dawson.training.loss import UNSURE, lesion_weight, loss
+from dawson.training.loss import lesion_weight, loss
 from dawson.training.run import train
 from dawson.training.schedule import Growth, learning_rate
 from dawson.training.sources import BLOCK, Numbered, Patches

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from dawson.cases.find import Case
+from dawson.core.arrays import UNSURE
 from dawson.core.study import Modality
 from dawson.recipe import Recipe, load_recipe
-from dawson.synthesis.label_maps import Head, LesionMap
-from dawson.training.loss import UNSURE
+from dawson.synthesis.label_maps import HeadModel, LesionMap
 from dawson.training.prepared_cases import Prepared, Unit
 from dawson.training.sources import Mixture, Numbered, Patches, Volumes, Windows
 
@@ -92,7 +92,7 @@ def test_volumes_are_whole_and_varied() -> None:
 
 @pytest.mark.parametrize("visible", ["true", "false"])
 def test_patches_teach_no_lesion_that_drowns_in_noise(
-    toy_head: Head, toy_lesions: list[LesionMap], visible: str
+    toy_head: HeadModel, toy_lesions: list[LesionMap], visible: str
 ) -> None:
     recipe = load_recipe(
         "dawson",

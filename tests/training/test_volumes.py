@@ -20,6 +20,7 @@ from safetensors.torch import load_file
 
 from dawson.cases.check import check_cases
 from dawson.cases.find import find_cases
+from dawson.core.arrays import UNSURE
 from dawson.core.errors import DawsonError, UsageError
 from dawson.core.study import Modality, Scan, Study
 from dawson.model.card import load_model
@@ -28,7 +29,6 @@ from dawson.preparation.register import Alignment
 from dawson.recipe import Augment, Recipe, load_recipe
 from dawson.segmentation.pipeline import segment
 from dawson.training.augment import augment
-from dawson.training.loss import UNSURE
 from dawson.training.prepared_cases import Unit, prepare_units
 from dawson.training.run import train
 from dawson.training.run_folder import CHECKPOINT, read_record

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -66,38 +69,60 @@ def _synth(
     Patients that are in the folder already are kept: interrupt at any time, and run the same command to go on.
     Needs torch: pip install "dawson[train]".
     """
-    if maps is None or masks is None:
-        missing = " and ".join(name for name, given in (("--maps", maps), ("--masks", masks)) if given is None)
-        raise UsageError(
-            f"{missing} {'was' if ' and ' not in missing else 'were'} not given, and dawson ships neither label maps "
-            "nor masks",
-            remedy="give --maps a folder of whole-head label maps with FreeSurfer values at 1 mm (such as those of "
-            "SynthSeg), and --masks one of binary MS lesion masks in MNI152 space at 1 mm (such as those of the "
-            "Ljubljana MS set)",
-        )
+    folders = _folders(maps, masks)
     span = _span(visits)
     need_torch("making patients")
-    from dawson.synthesis.cohort import make_cohort  # noqa: PLC0415
+    from dawson.synthesis.cohort.make import make_cohort  # noqa: PLC0415 (needs torch)
+    from dawson.synthesis.cohort.plan import CohortSettings  # noqa: PLC0415
+    from dawson.synthesis.label_maps import nifti_files  # noqa: PLC0415
 
+    settings = CohortSettings(
+        maps=tuple(nifti_files(folders[0])),
+        masks=tuple(nifti_files(folders[1])),
+        patients=patients,
+        visits=span,
+        volumes=volumes,
+        healthy=healthy,
+        own_grids=own_grids,
+        seed=seed,
+    )
     try:
-        with _show_patients() as show:
-            make_cohort(
-                output,
-                maps=maps,
-                masks=masks,
-                patients=patients,
-                visits=span,
-                volumes=volumes,
-                healthy=healthy,
-                own_grids=own_grids,
-                seed=seed,
-                workers=workers,
-                progress=show,
-            )
+        with _interrupted_by_sigterm(), _show_patients() as show:
+            make_cohort(output, settings, workers=workers, progress=show)
     except KeyboardInterrupt:
         typer.echo(f"Stopped; the same command goes on from the patients that are in {output}.", err=True)
         raise
     typer.echo(f"{patients} patient{'' if patients == 1 else 's'}, a BIDS data set with lesion masks: {output}")
+
+
+def _folders(maps: Path | None, masks: Path | None) -> tuple[Path, Path]:
+    if maps is not None and masks is not None:
+        return maps, masks
+    missing = [name for name, given in (("--maps", maps), ("--masks", masks)) if given is None]
+    raise UsageError(
+        f"{' and '.join(missing)} {'was' if len(missing) == 1 else 'were'} not given, and dawson ships neither label "
+        "maps nor masks",
+        remedy="give --maps a folder of whole-head label maps with FreeSurfer values at 1 mm (such as those of "
+        "SynthSeg), and --masks one of binary MS lesion masks in MNI152 space at 1 mm (such as those of the "
+        "Ljubljana MS set)",
+    )
+
+
+@contextmanager
+def _interrupted_by_sigterm() -> Iterator[None]:
+    """A scheduler's SIGTERM ends the work as Ctrl-C does, so that nothing half-done stays behind."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():  # elsewhere Python lets nobody handle signals
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _span(visits: str) -> tuple[int, int]:
@@ -110,12 +135,18 @@ def _span(visits: str) -> tuple[int, int]:
 
 @contextmanager
 def _show_patients() -> Iterator[Callable[[int, int], None]]:
-    """A function to call with the patients done and of all: on a terminal (stderr) a bar and the time left."""
-    from rich.console import Console  # noqa: PLC0415
+    """A function to call with the patients done and of all.
+
+    It draws a bar with the time left on a terminal (stderr), and writes a line a patient elsewhere.
+    """
+    from rich.console import Console  # noqa: PLC0415 (help does without it)
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
 
     console = Console(stderr=True, highlight=False)
+    if not console.is_terminal:
+        yield lambda done, of: typer.echo(f"patients: {done} of {of}", err=True)
+        return
     columns = (TextColumn("patients"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+    with Progress(*columns, console=console) as bar:
         task = bar.add_task("", total=None)
         yield lambda done, of: bar.update(task, completed=done, total=of)

@@ -11,3 +11,6 @@ Float = NDArray[np.floating[Any]]
 Image = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 Labels = NDArray[np.uint8]
+
+UNSURE = 2
+"""In lesion labels, where 1 is lesion: nobody knows. Losses and measures do not look there."""

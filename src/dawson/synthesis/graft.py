@@ -1,4 +1,4 @@
-"""Lesions of our own on real scans: true anatomy, noise and slices, with a truth that is known to the voxel.
+"""Drawn lesions on real scans: true anatomy, noise and slices, with a truth that is known to the voxel.
 
 What is real about a visit that nobody has marked is everything but its labels. Lesion shapes of the masks are laid
 over its white matter where lesions occur, moved from the tissue's intensity towards a lesion's in each sequence, cut
@@ -14,25 +14,25 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dawson.core.arrays import UNSURE
 from dawson.core.study import Modality
 from dawson.preparation.intensity import CEILING
 from dawson.preparation.visit import BRAIN_MARGIN_MM
 from dawson.recipe import Synthesis
 from dawson.synthesis.label_maps import LesionMap
-from dawson.synthesis.lesions import Implant, draw_lesions, draw_looks, dress
-from dawson.synthesis.patches import Sample, as_seen, shake
-from dawson.synthesis.scanner import Acquisition, along_axes, blur_matrix, slice_matrices
+from dawson.synthesis.lesions import Implant, draw_appearance, draw_lesions, place_lesions, render_lesions
+from dawson.synthesis.placement import draw_mni_variation
+from dawson.synthesis.samples import Sample
+from dawson.synthesis.scanner.fields import along_axes, blur_matrix
+from dawson.synthesis.scanner.slices import Acquisition, Slices, slice_matrices
 from dawson.synthesis.scene import FLUID_ELSEWHERE, FLUID_ON_FLAIR
 from dawson.synthesis.tissues import INDEX, Anatomy
-from dawson.synthesis.visibility import seen_by_raters
-from dawson.training.loss import UNSURE
+from dawson.synthesis.visibility import rater_outline, seen_by_raters
 
 # Extents of the brain in MNI152 space (RAS mm): a box around a brain is laid onto these, which brings lesions to within
 # a centimetre of where they lay; what then falls outside of the visit's white matter is dropped.
 MNI_LOW, MNI_HIGH = np.array([-71.0, -106.0, -60.0]), np.array([71.0, 72.0, 80.0])
 FEWEST = 200  # voxels of white matter, below which a window tells no contrast
-Slices = tuple[int, float]
-"""Axis of the slices and the distance of their centres in mm."""
 
 _TISSUE = torch.full((len(Anatomy),), INDEX["air"], dtype=torch.long)
 for _anatomy, _name in {
@@ -71,25 +71,26 @@ def graft(
     tissue = _TISSUE[sample.anatomy.long()]
     lesions = lesion_maps[int(rng.integers(len(lesion_maps)))]
     beside = _near(sample.anatomy == Anatomy.VENTRICLES)
-    component, _ = draw_lesions(tissue, beside, where, lesions, shake(rng) @ _to_mni(box), settings, rng)
+    to_mni = draw_mni_variation(rng) @ _to_mni(box)
+    component, _ = place_lesions(tissue, where, lesions, to_mni, draw_lesions(tissue, beside, settings, rng))
     component = component * (sample.lesion == 0)
     if not bool(component.any()):
         return sample
-    implant = dress(component, draw_looks(settings, rng))
+    implant = render_lesions(component, draw_appearance(settings, rng))
     images, truth = sample.images.clone(), None
     for channel, modality in enumerate(Modality):
         if not bool(images[channel].any()):
             continue
         acquisition = _acquisition(size, slices.get(modality, (2, 1.0)), rng)
         if truth is None:
-            truth = as_seen(implant.fraction, acquisition, settings.border)
+            truth = rater_outline(implant.fraction, acquisition, settings.border)
         added = _added(implant, images[channel], sample.anatomy, white, modality, rng)
         added = along_axes(along_axes(added, acquisition.acquire), acquisition.interpolate)
         images[channel] = (images[channel] + added).clamp(0, CEILING)
     if truth is None:
         return sample
     lesion = torch.where(truth & (sample.lesion == 0), torch.ones_like(sample.lesion), sample.lesion)
-    if settings.visible:  # of its own lesions whoever marked the visit is the judge
+    if settings.visible:  # of the visit's lesions whoever marked the visit is the judge
         others = torch.where(sample.lesion > 0, UNSURE, lesion)
         lesion = torch.where(sample.lesion > 0, sample.lesion, seen_by_raters(images, others, sample.anatomy))
     return Sample(images, lesion, sample.anatomy)
@@ -109,8 +110,8 @@ def _added(
     else:
         full, strength = max(rng.uniform(1.3, 1.9) * level, rng.uniform(1.15, 1.5) * grey), implant.contrast
     strength = strength.clamp(0, 1.3)
-    turned = implant.fluid * (FLUID_ON_FLAIR if modality is Modality.FLAIR else FLUID_ELSEWHERE)
-    return strength * (full - level) * (1 - turned) + turned * (wet - level)
+    replaced = implant.fluid * (FLUID_ON_FLAIR if modality is Modality.FLAIR else FLUID_ELSEWHERE)
+    return strength * (full - level) * (1 - replaced) + replaced * (wet - level)
 
 
 def _to_mni(box: Sequence[int]) -> NDArray[np.float64]:

@@ -1,6 +1,6 @@
 """Label maps and lesion masks, made ready for synthesis once and kept as compact arrays.
 
-A *head* is a whole-head label map at 1 mm; a *lesion map* is a real lesion mask in MNI152 space at
+A *head model* is a whole-head label map at 1 mm; a *lesion map* is a real lesion mask in MNI152 space at
 1 mm. Lesions come to a head through an affine between the centroids of well-known structures, so
 that neither a template nor a registration is needed.
 """
@@ -8,6 +8,7 @@ that neither a template nor a registration is needed.
 from __future__ import annotations
 
 import hashlib
+import io
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from dawson.core.errors import InputError
+from dawson.core.files import replace_file
 from dawson.preparation.resample import HEAD_MM, bounding_box
 from dawson.synthesis.tissues import INDEX, PARENCHYMA, TISSUES, Anatomy, anatomy_of_tissue, tissue_of_value
 
@@ -54,7 +56,7 @@ STIFFNESS_MM = 15.0  # how far, in effect, the typical scale holds against what 
 
 
 @dataclass(frozen=True, eq=False)
-class Head:
+class HeadModel:
     """One label map: RAS+, 1 mm, cropped to the head.
 
     ``tissue`` (i, j, k) indexes :data:`TISSUES`; ``ventricle_distance`` is the distance to the lateral
@@ -110,7 +112,7 @@ def nifti_files(folder: Path) -> list[Path]:
     return files
 
 
-def read_head(file: Path) -> Head:
+def read_head(file: Path) -> HeadModel:
     """Read one whole-head label map with FreeSurfer values (any orientation, 1 mm)."""
     values, affine = _canonical(file)
     if values.min() < 0 or values.max() >= 1024:
@@ -134,7 +136,7 @@ def read_head(file: Path) -> Head:
     neck[neck == INDEX["other CSF"]] = INDEX["spinal cord"]
     anatomy = anatomy_of_tissue()[tissue]
     ventricle = np.isin(tissue, [INDEX["lateral ventricle"], INDEX["choroid plexus"]])
-    return Head(
+    return HeadModel(
         name=file.name.split(".")[0],
         tissue=tissue,
         ventricle_distance=_distance(ventricle),
@@ -170,12 +172,12 @@ def read_lesion_map(file: Path) -> LesionMap:
     return LesionMap(file.name.split(".")[0], component.astype(np.uint8), from_mni, centres, sizes)
 
 
-def read_heads(files: Iterable[Path], cache: Path | None = None) -> list[Head]:
+def read_heads(files: Iterable[Path], cache: Path | None = None) -> list[HeadModel]:
     """Read label maps, by way of a cache folder of plain arrays where one is given."""
     return [_cached_head(file, cache) for file in files]
 
 
-def _cached_head(file: Path, cache: Path | None) -> Head:
+def _cached_head(file: Path, cache: Path | None) -> HeadModel:
     if cache is None:
         return read_head(file)
     # Keyed by what the file and this module hold, so that neither can change unnoticed.
@@ -183,7 +185,7 @@ def _cached_head(file: Path, cache: Path | None) -> Head:
     stored = cache / f"{content.hexdigest()[:24]}.npz"
     if stored.exists():
         with np.load(stored, allow_pickle=False) as z:
-            return Head(
+            return HeadModel(
                 file.name.split(".")[0],
                 z["tissue"],
                 z["ventricle_distance"],
@@ -192,17 +194,16 @@ def _cached_head(file: Path, cache: Path | None) -> Head:
                 z["volumes"],
             )
     head = read_head(file)
-    cache.mkdir(parents=True, exist_ok=True)
-    partial = stored.with_suffix(".partial.npz")
+    packed = io.BytesIO()
     np.savez(
-        partial,
+        packed,
         tissue=head.tissue,
         ventricle_distance=head.ventricle_distance,
         buried=head.buried,
         to_mni=head.to_mni,
         volumes=head.volumes,
     )
-    partial.replace(stored)
+    replace_file(stored, packed.getvalue())  # several processes may read at once
     return head
 
 

@@ -49,9 +49,9 @@ def draw_course(component: Tensor, allowed: Tensor, visits: int, rng: np.random.
     """
     numbered = component.numpy()
     where = np.argwhere(numbered)
-    own = numbered[tuple(where.T)]
-    order = np.argsort(own, kind="stable")
-    numbers, first = np.unique(own[order], return_index=True)
+    found = numbered[tuple(where.T)]
+    order = np.argsort(found, kind="stable")
+    numbers, first = np.unique(found[order], return_index=True)
     depth = []
     for voxels in np.split(where[order], first[1:]) if len(numbers) else ():
         low = np.maximum(voxels.min(axis=0) - MARGIN, 0)
@@ -65,9 +65,9 @@ def draw_course(component: Tensor, allowed: Tensor, visits: int, rng: np.random.
 
 
 def _depth(inside: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.float32]:
-    """Signed distance to the outline, 0 between its inner and outer voxels, shaken by less than half a voxel.
+    """Signed distance to the outline, 0 between its inner and outer voxels, roughened by less than half a voxel.
 
-    The shaking leaves the outline itself as it is and makes a lesion grow to one side more than to the other.
+    That leaves the outline itself as it is and makes a lesion grow to one side more than to the other.
     """
     image = sitk.GetImageFromArray(inside)
     distance = sitk.GetArrayFromImage(sitk.SignedMaurerDistanceMap(image, squaredDistance=False, useImageSpacing=False))

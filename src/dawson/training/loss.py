@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from dawson.core.arrays import UNSURE
 from dawson.recipe import Loss
 
-UNSURE = 2  # in lesion labels, where 1 is lesion: nobody knows, so the loss does not look there
 NEIGHBOURHOOD = 9  # voxels: side of the box within which a lesion voxel's company is counted
 
 

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from dawson.cases.check import CaseFacts
 from dawson.cases.find import Case
 from dawson.cases.split_table import Volume
+from dawson.core.arrays import UNSURE
 from dawson.core.errors import InputError, UsageError
 from dawson.core.grid import Grid
 from dawson.core.study import Modality, Study
@@ -40,7 +41,6 @@ from dawson.preparation.visit import prepare_study
 from dawson.recipe import Recipe
 from dawson.recipe import SingleVolume as VolumeSettings
 from dawson.synthesis.tissues import Anatomy
-from dawson.training.loss import UNSURE
 
 VERSION = 8  # of the way in which scans are prepared and kept; another version is another hash
 STALE_S = 3600.0  # an unfinished folder that nobody has touched for so long was left by a process that died

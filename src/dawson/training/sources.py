@@ -18,9 +18,9 @@ from torch.utils.data import Dataset
 from dawson.core.study import Modality
 from dawson.recipe import Recipe
 from dawson.synthesis.graft import graft
-from dawson.synthesis.label_maps import Head, LesionMap
-from dawson.synthesis.patches import Sample, synthesize, vary
+from dawson.synthesis.label_maps import HeadModel, LesionMap
 from dawson.synthesis.rescan import rescan
+from dawson.synthesis.samples import Sample, synthesize, vary
 from dawson.synthesis.visibility import seen_by_raters
 from dawson.training.augment import augment
 from dawson.training.prepared_cases import Prepared
@@ -119,7 +119,7 @@ class Windows:
 class Patches:
     """Patches of synthetic patients, each seen ``optimizer.reuse`` times, after the first time varied."""
 
-    def __init__(self, heads: list[Head], lesions: list[LesionMap], recipe: Recipe) -> None:
+    def __init__(self, heads: list[HeadModel], lesions: list[LesionMap], recipe: Recipe) -> None:
         self.heads, self.lesions, self.recipe = heads, lesions, recipe
         self.kept: dict[int, Sample] = {}
 

@@ -14,9 +14,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from dawson.core.arrays import UNSURE
 from dawson.model.windows import run_windows
 from dawson.recipe import Recipe
-from dawson.training.loss import UNSURE, loss
+from dawson.training.loss import loss
 from dawson.training.prepared_cases import Prepared
 
 

@@ -1,6 +1,6 @@
 """One imaginary patient over time: one head, the same at every visit but for its lesions, scanned again and again.
 
-The patient is painted at 1 mm by the parts that :func:`dawson.synthesis.patches.synthesize` is made of. Each visit
+The patient is painted at 1 mm by the parts that :func:`dawson.synthesis.samples.synthesize` is made of. Each visit
 lies a little differently in the scanner and is cut into the scanner's slices, with noise and a bias
 field of its own.
 """
@@ -22,33 +22,43 @@ from dawson.core.grid import Grid
 from dawson.core.study import Modality
 from dawson.preparation.resample import resample
 from dawson.recipe import Synthesis
-from dawson.synthesis.label_maps import Head, LesionMap
+from dawson.synthesis.contrast import draw_means, relative_to_brain
+from dawson.synthesis.label_maps import HeadModel, LesionMap
 from dawson.synthesis.lesion_course import Course, draw_course
-from dawson.synthesis.lesions import Looks, draw_lesions, draw_looks, dress, no_lesions
-from dawson.synthesis.patches import draw_means, draw_mni, draw_rotation, place, relative_to_brain
-from dawson.synthesis.scanner import along_axes, blur_matrix, smooth_field
-from dawson.synthesis.scene import Scene, draw_scene, paint
+from dawson.synthesis.lesions import (
+    LesionAppearance,
+    draw_appearance,
+    draw_lesions,
+    no_lesions,
+    place_lesions,
+    render_lesions,
+)
+from dawson.synthesis.placement import draw_bending, draw_mni, draw_placement, draw_rotation, place_head
+from dawson.synthesis.scanner.fields import along_axes, blur_matrix, smooth_field
+from dawson.synthesis.scanner.noise import add_noise
+from dawson.synthesis.scene import Scene, build_scene, draw_paint, draw_scene, paint
 from dawson.synthesis.tissues import INDEX
 
 SIDE = 224  # voxels of 1 mm that a head is painted in
 VIEW_MM = (176.0, 220.0, 184.0)  # field of view in R, A, S
 ABOVE_MM = 8.0  # of the cerebrum's centre over the middle of the view: room for the brain-stem
 UNITS = 200.0  # scanner units that the brain's median gets
-OWN_SLICE_MM = (1.0, 4.0)
+SLICE_MM = (1.0, 4.0)
 FRACTION = 0.5  # of a lesion's own height on the scan, where its border is drawn
 TRIES = 10  # to lay some lesion of a map into a head: one of few lesions may miss all of its tissue
 FAINTEST = 0.25  # of full coverage, below which nobody marks a lesion
 
-# What synthesis varies between training patches and a cohort of whole heads does not need.
-CALM: Mapping[str, Any] = {"whole_load": 0.5, "rotation_degrees": 3.0, "contrast": (0.7, 1.1)}
+# What is varied between training patches and a cohort of whole heads does not need.
+PATIENT = replace(Synthesis(), whole_load=0.5, rotation_degrees=3.0, contrast=(0.7, 1.1))
 
 
 @dataclass(frozen=True, eq=False)
 class Scanner:
     """One scanner of the cohort: its slices in mm, by sequence, its contrasts and its habits.
 
-    ``means`` (sequences, tissues) are intensities in the order of :class:`Sequence`; ``blank`` tells whether
-    it sets the air around the head to zero.
+    ``means`` (sequences, tissues) are intensities in the order of :class:`dawson.core.study.Modality`; ``blank`` tells
+    whether it sets the air around the head to zero. Between the sequences of a visit patients move by some
+    ``movement_degrees`` and ``movement_mm`` (standard deviations).
     """
 
     name: str
@@ -58,17 +68,19 @@ class Scanner:
     noise: float
     bias: float
     blank: bool
+    movement_degrees: float = 0.15
+    movement_mm: float = 0.2
 
 
 @dataclass(frozen=True, eq=False)
 class Patient:
-    """What all visits of one patient share; ``course`` and ``looks`` are None in a patient without lesions."""
+    """What all visits of one patient share; ``course`` and ``appearance`` are None in a patient without lesions."""
 
-    head: Head
+    head: HeadModel
     tissue: Tensor
     scene: Scene
     course: Course | None
-    looks: Looks | None
+    appearance: LesionAppearance | None
 
 
 def draw_scanner(number: int, seed: int, *, own_grids: bool) -> Scanner:
@@ -78,7 +90,7 @@ def draw_scanner(number: int, seed: int, *, own_grids: bool) -> Scanner:
     thickness = float(rng.choice([1.0, 1.5, 2.0, 2.5, 3.0]))
     slices = dict.fromkeys(Modality, thickness)
     if own_grids:
-        slices = {s: round(float(rng.uniform(*OWN_SLICE_MM)) * 2) / 2 for s in Modality}
+        slices = {s: round(float(rng.uniform(*SLICE_MM)) * 2) / 2 for s in Modality}
     return Scanner(
         name=f"scanner-{number + 1}",
         in_plane_mm=float(rng.choice([0.9, 1.0, 1.0, 1.1])),
@@ -90,29 +102,34 @@ def draw_scanner(number: int, seed: int, *, own_grids: bool) -> Scanner:
     )
 
 
-def draw_patient(head: Head, lesions: LesionMap | None, visits: int, rng: np.random.Generator) -> Patient:
+def draw_patient(
+    head: HeadModel,
+    lesions: LesionMap | None,
+    visits: int,
+    rng: np.random.Generator,
+    settings: Synthesis = PATIENT,
+) -> Patient:
     """Draw a patient with the lesions of a map, or without any, and their course over ``visits`` visits."""
-    generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-    settings = replace(Synthesis(), **CALM)
+    fields = torch.Generator().manual_seed(int(rng.integers(2**62)))
     cerebrum = np.isin(head.tissue, [INDEX["cerebral white matter"], INDEX["cerebral cortex"]])
     centre = np.argwhere(cerebrum).mean(axis=0) - [0.0, 0.0, ABOVE_MM]
     mni = draw_mni(head, rng)
-    placed = place(head, SIDE, centre, settings, rng, generator)
-    placed.tissue[_outside(placed.where, head.tissue.shape)] = INDEX["air"]
-    scene = draw_scene(placed.tissue, placed.ventricle_distance, placed.buried, no_lesions(SIDE), rng, generator)
+    patch = place_head(head, SIDE, draw_placement(centre, settings, rng), draw_bending(fields))
+    patch.tissue[_outside(patch.where, head.tissue.shape)] = INDEX["air"]
+    scene = build_scene(patch, no_lesions(SIDE), draw_scene(rng), fields)
     if lesions is None:
-        return Patient(head, placed.tissue, scene, None, None)
+        return Patient(head, patch.tissue, scene, None, None)
     for _ in range(TRIES):
-        component, allowed = draw_lesions(
-            placed.tissue, placed.ventricle_distance, placed.where, lesions, mni, settings, rng
-        )
+        drawn = draw_lesions(patch.tissue, patch.ventricle_distance, settings, rng)
+        component, allowed = place_lesions(patch.tissue, patch.where, lesions, mni, drawn)
         if component.any():
             break
-    return Patient(head, placed.tissue, scene, draw_course(component, allowed, visits, rng), draw_looks(settings, rng))
+    course = draw_course(component, allowed, visits, rng)
+    return Patient(head, patch.tissue, scene, course, draw_appearance(settings, rng))
 
 
 @dataclass(frozen=True, eq=False)
-class Visit:
+class PatientVisit:
     """One visit as files will hold it: voxels (i, j, k) int16 on a grid by sequence, and the mask of lesions.
 
     ``mask`` lies on the grid of the first sequence. Axes run to L, A, S.
@@ -131,7 +148,7 @@ def scan_visit(
     person: int,
     *,
     pause: Callable[[], None] = lambda: None,
-) -> Visit:
+) -> PatientVisit:
     """Scan ``person`` of a cohort for the ``number``-th time.
 
     Whatever is drawn depends on seed, person, visit and sequence alone, so that a visit with a sequence left out
@@ -141,8 +158,8 @@ def scan_visit(
     position = _movement(rng, degrees=2.5, mm=3.0)
     gain = UNITS * float(np.exp(rng.normal(0, 0.15)))
     lesion = no_lesions(SIDE)
-    if patient.course is not None and patient.looks is not None:
-        lesion = dress(patient.course.at(number), patient.looks)
+    if patient.course is not None and patient.appearance is not None:
+        lesion = render_lesions(patient.course.at(number), patient.appearance)
     scene = replace(patient.scene, lesion=lesion)
     means = relative_to_brain(scanner.means.copy(), patient.head)
     head = (patient.tissue != INDEX["air"]).float().numpy()
@@ -150,22 +167,27 @@ def scan_visit(
     for modality in modalities:
         pause()
         row = list(Modality).index(modality)
-        own = np.random.default_rng([seed, person, 3, number, row])
-        moved = position if modality is modalities[0] else position @ _movement(own, degrees=0.15, mm=0.2)
+        scan_rng = np.random.default_rng([seed, person, 3, number, row])
+        moved = (
+            position
+            if modality is modalities[0]
+            else position @ _movement(scan_rng, degrees=scanner.movement_degrees, mm=scanner.movement_mm)
+        )
         # The same tissue looks the same at every visit: what painting draws depends on person and sequence.
-        ideal = paint(scene, means[row], modality, np.random.default_rng([seed, person, 4, row]))
+        painted = draw_paint(modality, np.random.default_rng([seed, person, 4, row]))
+        ideal = paint(scene, means[row], modality, painted)
         grid = _grid(scanner.in_plane_mm, scanner.slice_mm[modality])
-        image = _acquire(torch.from_numpy(_cut(ideal.numpy(), grid, moved)), grid, scanner, own)
+        image = _acquire(torch.from_numpy(_cut(ideal.numpy(), grid, moved)), grid, scanner, scan_rng)
         if scanner.blank:
             image[torch.from_numpy(_cut(head, grid, moved)) < 0.02] = 0
         voxels = np.rint(np.minimum(image.numpy() * gain, 32767)).astype(np.int16)
         scans[modality] = voxels, grid
     grid = scans[modalities[0]][1]
-    return Visit(scans, _as_drawn(_cut(lesion.fraction.numpy(), grid, position), grid))
+    return PatientVisit(scans, _as_drawn(_cut(lesion.fraction.numpy(), grid, position), grid))
 
 
 def _outside(where: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Where (n, n, n) a patch looks past the head on its sides and above; below, the neck goes on."""
+    """Where (n, n, n) a patch shows what is past the head on its sides and above; below, the neck goes on."""
     past = torch.zeros(where.shape[1:], dtype=torch.bool)
     for axis, side in enumerate(shape):
         past |= where[axis] > side - 0.5
@@ -219,15 +241,13 @@ def _acquire(image: Tensor, grid: Grid, scanner: Scanner, rng: np.random.Generat
     field = functional.interpolate(field, size=grid.shape, mode="trilinear", align_corners=True)[0, 0]
     image = image * torch.exp(abs(rng.normal(0, scanner.bias)) * field)
     noise = scanner.noise * float(rng.uniform(0.8, 1.25))
-    real = image + noise * torch.randn(image.shape, generator=generator)
-    imaginary = noise * torch.randn(image.shape, generator=generator)
-    return torch.sqrt(real * real + imaginary * imaginary)
+    return add_noise(image, noise, (None, None, None), generator, rician=True)
 
 
 def _as_drawn(coverage: NDArray[np.float32], grid: Grid) -> Mask:
     """The mask that a rater would draw on what the scan shows of lesions covering voxels (i, j, k) in part.
 
-    As in :func:`dawson.synthesis.patches.synthesize`: borders at half of the lesion's own height, and nothing where
+    As in :func:`dawson.synthesis.samples.synthesize`: borders at half of the lesion's own height, and nothing where
     thick slices leave too little to be seen.
     """
     peak = torch.from_numpy(coverage)[None, None]

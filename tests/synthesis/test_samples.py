@@ -10,25 +10,35 @@ import torch
 
 from dawson.core.study import Modality
 from dawson.recipe import Synthesis
-from dawson.synthesis import scanner
-from dawson.synthesis.label_maps import Head, LesionMap
-from dawson.synthesis.patches import Sample, as_seen, synthesize, vary
-from dawson.synthesis.scanner import Acquisition, blur_matrix, draw_acquisition, draw_noise, draw_slices, slice_matrices
+from dawson.synthesis import samples
+from dawson.synthesis.contrast import draw_contrast, draw_random_contrast
+from dawson.synthesis.label_maps import HeadModel, LesionMap
+from dawson.synthesis.samples import Sample, synthesize, vary
+from dawson.synthesis.scanner import scan
+from dawson.synthesis.scanner.fields import blur_matrix
+from dawson.synthesis.scanner.motion import Motion, draw_motion
+from dawson.synthesis.scanner.noise import noise_field
+from dawson.synthesis.scanner.slices import (
+    Acquisition,
+    build_acquisition,
+    draw_acquisition,
+    draw_slices,
+    slice_matrices,
+)
 from dawson.synthesis.tissues import (
     INDEX,
     Anatomy,
     anatomy_of_tissue,
-    draw_contrast,
-    draw_random_contrast,
     tissue_of_value,
 )
+from dawson.synthesis.visibility import rater_outline
 
 SIZE = 64
 ALL = tuple(Modality)
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_a_patch_is_what_the_network_expects(toy_head: Head, toy_lesions: list[LesionMap], seed: int) -> None:
+def test_a_patch_is_what_the_network_expects(toy_head: HeadModel, toy_lesions: list[LesionMap], seed: int) -> None:
     sample = synthesize([toy_head], toy_lesions, Synthesis(), SIZE, np.random.default_rng(seed))
     assert sample.images.shape == (3, SIZE, SIZE, SIZE)
     assert sample.lesion.shape == sample.anatomy.shape == (SIZE,) * 3
@@ -38,7 +48,7 @@ def test_a_patch_is_what_the_network_expects(toy_head: Head, toy_lesions: list[L
     assert int(sample.anatomy.max()) < len(Anatomy)
 
 
-def test_the_seed_decides_everything(toy_head: Head, toy_lesions: list[LesionMap]) -> None:
+def test_the_seed_decides_everything(toy_head: HeadModel, toy_lesions: list[LesionMap]) -> None:
     one, same, other = (
         synthesize([toy_head], toy_lesions, Synthesis(), SIZE, np.random.default_rng(seed)) for seed in (3, 3, 4)
     )
@@ -47,7 +57,7 @@ def test_the_seed_decides_everything(toy_head: Head, toy_lesions: list[LesionMap
     assert not np.array_equal(one.images, other.images)
 
 
-def test_asked_for_sequences_are_painted_and_no_others(toy_head: Head, toy_lesions: list[LesionMap]) -> None:
+def test_asked_for_sequences_are_painted_and_no_others(toy_head: HeadModel, toy_lesions: list[LesionMap]) -> None:
     rng = np.random.default_rng(0)
     sample = synthesize([toy_head], toy_lesions, Synthesis(), SIZE, rng, modalities=(Modality.T2,))
     assert [bool(channel.any()) for channel in sample.images] == [False, False, True]
@@ -55,21 +65,21 @@ def test_asked_for_sequences_are_painted_and_no_others(toy_head: Head, toy_lesio
 
 @pytest.mark.parametrize(("motion", "times"), [(0.0, 0), (1.0, 3)])
 def test_each_sequence_of_a_patient_who_moves_shows_it(
-    toy_head: Head, toy_lesions: list[LesionMap], monkeypatch: pytest.MonkeyPatch, motion: float, times: int
+    toy_head: HeadModel, toy_lesions: list[LesionMap], monkeypatch: pytest.MonkeyPatch, motion: float, times: int
 ) -> None:
-    seen = []
+    drawn = []
 
-    def look(image: torch.Tensor, sliced: int, rng: np.random.Generator, *, spacing: float) -> torch.Tensor:
-        seen.append((sliced, spacing))
-        return image
+    def draw(shape: tuple[int, ...], sliced: int, rng: np.random.Generator, *, spacing: float) -> Motion:
+        drawn.append((sliced, spacing))
+        return draw_motion(shape, sliced, rng, spacing=spacing)
 
-    monkeypatch.setattr(scanner, "restless", look)
+    monkeypatch.setattr(scan, "draw_motion", draw)
     settings = replace(Synthesis(), motion=motion, thick=1.0, thickest_mm=6.0)
     synthesize([toy_head], toy_lesions, settings, 24, np.random.default_rng(2), modalities=ALL, spacing=2.0)
-    assert len(seen) == times and all(own == 2.0 and -1 <= sliced < 3 for sliced, own in seen)
+    assert len(drawn) == times and all(spacing == 2.0 and -1 <= sliced < 3 for sliced, spacing in drawn)
 
 
-def test_healthy_patches_have_no_lesion_and_others_do(toy_head: Head, toy_lesions: list[LesionMap]) -> None:
+def test_healthy_patches_have_no_lesion_and_others_do(toy_head: HeadModel, toy_lesions: list[LesionMap]) -> None:
     middle = np.array(toy_head.tissue.shape) / 2
     counts = {}
     for healthy in (0.0, 1.0):
@@ -86,7 +96,7 @@ def test_healthy_patches_have_no_lesion_and_others_do(toy_head: Head, toy_lesion
     assert sum(count > 0 for count in counts[0.0]) >= 4
 
 
-def test_lesions_are_bright_on_flair_and_t2(toy_head: Head, toy_lesions: list[LesionMap]) -> None:
+def test_lesions_are_bright_on_flair_and_t2(toy_head: HeadModel, toy_lesions: list[LesionMap]) -> None:
     middle = np.array(toy_head.tissue.shape) / 2
     settings = replace(
         Synthesis(),
@@ -112,7 +122,7 @@ def test_lesions_are_bright_on_flair_and_t2(toy_head: Head, toy_lesions: list[Le
     assert seen >= 3
 
 
-def test_stripping_leaves_nothing_outside_and_labels_follow(toy_head: Head, toy_lesions: list[LesionMap]) -> None:
+def test_stripping_leaves_nothing_outside_and_labels_follow(toy_head: HeadModel, toy_lesions: list[LesionMap]) -> None:
     settings = replace(Synthesis(), stripped=1.0)
     sample = synthesize([toy_head], toy_lesions, settings, SIZE, np.random.default_rng(1), modalities=ALL)
     outside = (sample.images == 0).all(0)
@@ -121,7 +131,7 @@ def test_stripping_leaves_nothing_outside_and_labels_follow(toy_head: Head, toy_
     assert int(sample.lesion[outside].max()) == 0
 
 
-def test_another_look_mirrors_image_and_labels_alike(toy_head: Head, toy_lesions: list[LesionMap]) -> None:
+def test_another_look_mirrors_image_and_labels_alike(toy_head: HeadModel, toy_lesions: list[LesionMap]) -> None:
     sample = synthesize(
         [toy_head], toy_lesions, Synthesis(), SIZE, np.random.default_rng(2), modalities=(Modality.FLAIR,)
     )
@@ -180,7 +190,7 @@ def test_on_thick_slices_lesions_are_drawn_as_long_as_they_are(distance: float, 
     lesion[28:36, 28:36, 24 : 24 + length] = 1
     for phase in np.linspace(0, 1, 12, endpoint=False):
         acquire, back = slice_matrices(n, 0.9 * distance, distance, float(phase))
-        seen = as_seen(lesion, Acquisition((None, None, acquire), (None, None, back), 0.9 * distance), 0.42)
+        seen = rater_outline(lesion, Acquisition((None, None, acquire), (None, None, back), 0.9 * distance), 0.42)
         found.append(int(seen[32, 32].sum()))
         assert not seen[20, 32].any()
     assert length <= np.mean(found) <= 1.25 * length
@@ -189,7 +199,7 @@ def test_on_thick_slices_lesions_are_drawn_as_long_as_they_are(distance: float, 
 def test_without_slices_lesions_are_drawn_at_their_border() -> None:
     lesion = torch.zeros(20, 20, 20)
     lesion[8:12, 8:12, 8:12] = 1
-    seen = as_seen(lesion, Acquisition((None,) * 3, (None,) * 3, 1.0), 0.42)
+    seen = rater_outline(lesion, Acquisition((None,) * 3, (None,) * 3, 1.0), 0.42)
     assert torch.equal(seen, lesion.bool())
 
 
@@ -197,8 +207,8 @@ def test_another_look_never_hides_the_sequence_that_lesions_are_drawn_on() -> No
     images = torch.ones(3, 4, 4, 4)
     images[1:] *= 0.5
     sample = Sample(images, torch.zeros(4, 4, 4, dtype=torch.uint8), torch.zeros(4, 4, 4, dtype=torch.uint8))
-    looks = [vary(sample, np.random.default_rng(seed), drop=1.0).images for seed in range(30)]
-    left = {tuple(bool(channel.any()) for channel in look) for look in looks}
+    varied = [vary(sample, np.random.default_rng(seed), drop=1.0).images for seed in range(30)]
+    left = {tuple(bool(channel.any()) for channel in images) for images in varied}
     assert left == {(True, False, True), (True, True, False)}
 
 
@@ -219,7 +229,7 @@ def test_spaces_below_the_putamen_are_no_vessels(value: int) -> None:
 def test_noise_has_a_grain_and_keeps_its_strength() -> None:
     generator = torch.Generator().manual_seed(3)
     soft = blur_matrix(SIZE, 0.9)
-    noise = draw_noise(torch.Size((SIZE, SIZE, 12)), (soft, soft, None), generator).numpy()
+    noise = noise_field(torch.Size((SIZE, SIZE, 12)), (soft, soft, None), generator).numpy()
     assert noise.std() == pytest.approx(1.0, abs=0.05)
     assert noise[0].std() == pytest.approx(1.0, abs=0.1)  # at the border as well
 
@@ -238,7 +248,7 @@ def test_noise_has_a_grain_and_keeps_its_strength() -> None:
 
 def test_most_scans_have_grain_along_their_slices_only() -> None:
     drawn = [
-        draw_acquisition(SIZE, draw_slices(rng, thick_probability=1.0, thickest_mm=8.0), rng)
+        build_acquisition(draw_acquisition(SIZE, draw_slices(rng, thick_probability=1.0, thickest_mm=8.0), rng))
         for rng in map(np.random.default_rng, range(60))
     ]
     grainy = [a for a in drawn if any(g is not None for g in a.grain)]
@@ -249,12 +259,12 @@ def test_most_scans_have_grain_along_their_slices_only() -> None:
 
 
 def test_most_patients_are_cut_alike_in_all_sequences(
-    toy_head: Head, toy_lesions: list[LesionMap], monkeypatch: pytest.MonkeyPatch
+    toy_head: HeadModel, toy_lesions: list[LesionMap], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cuts: list[tuple[int, float]] = []
-    real = scanner.draw_acquisition
+    real = samples.draw_acquisition
     monkeypatch.setattr(
-        scanner, "draw_acquisition", lambda n, s, rng, **rest: cuts.append(s) or real(n, s, rng, **rest)
+        samples, "draw_acquisition", lambda n, s, rng, **rest: cuts.append(s) or real(n, s, rng, **rest)
     )
     for seed in range(30):
         synthesize([toy_head], toy_lesions, Synthesis(), 16, np.random.default_rng(seed), modalities=ALL)

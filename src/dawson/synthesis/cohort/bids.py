@@ -6,7 +6,7 @@ import gzip
 import io
 import json
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -15,10 +15,8 @@ from numpy.typing import NDArray
 from dawson import __version__
 from dawson.core.grid import Grid
 from dawson.core.study import Modality
-from dawson.synthesis.patient_series import Scanner, Visit
-
-if TYPE_CHECKING:
-    from dawson.synthesis.cohort import Plan, Wishes
+from dawson.synthesis.cohort.patient_series import PatientVisit, Scanner
+from dawson.synthesis.cohort.plan import CohortSettings, PatientPlan
 
 BIDS = "1.10.0"
 MASKS = "derivatives/lesions"
@@ -51,7 +49,7 @@ height on the scan; what thick slices have dimmed to less than a quarter is left
 """
 
 
-def cohort_files(wishes: Wishes) -> dict[str, bytes]:
+def cohort_files(settings: CohortSettings) -> dict[str, bytes]:
     """What describes the whole data set, by path."""
     description = {
         "Name": "Synthetic patients with multiple sclerosis lesions",
@@ -66,27 +64,27 @@ def cohort_files(wishes: Wishes) -> dict[str, bytes]:
         "DatasetType": "derivative",
         "GeneratedBy": [SOURCE],
     }
-    settings = {
+    options = {
         "dawson": __version__,
-        "seed": wishes.seed,
-        "patients": wishes.patients,
-        "visits": list(wishes.visits),
-        "volumes": wishes.volumes,
-        "healthy": wishes.healthy,
-        "own_grids": wishes.own_grids,
-        "maps": [file.name for file in wishes.maps],
-        "masks": [file.name for file in wishes.masks],
+        "seed": settings.seed,
+        "patients": settings.patients,
+        "visits": list(settings.visits),
+        "volumes": settings.volumes,
+        "healthy": settings.healthy,
+        "own_grids": settings.own_grids,
+        "maps": [file.name for file in settings.maps],
+        "masks": [file.name for file in settings.masks],
     }
     return {
         "dataset_description.json": _json(description),
         "README.md": README.encode(),
-        SETTINGS: _json(settings),
+        SETTINGS: _json(options),
         f"{MASKS}/dataset_description.json": _json(masks),
         f"{MASKS}/README.md": MASKS_README.encode(),
     }
 
 
-def participants_files(wishes: Wishes, plans: Iterable[Plan]) -> dict[str, bytes]:
+def participants_files(settings: CohortSettings, plans: Iterable[PatientPlan]) -> dict[str, bytes]:
     """``participants.tsv`` and what its columns mean."""
     columns = {
         "visits": "Number of visits",
@@ -96,16 +94,16 @@ def participants_files(wishes: Wishes, plans: Iterable[Plan]) -> dict[str, bytes
     }
     rows = [["participant_id", *columns]]
     for plan in plans:
-        lesions = "n/a" if plan.lesions is None else _stem(wishes.masks[plan.lesions].name)
+        lesions = "n/a" if plan.lesions is None else _stem(settings.masks[plan.lesions].name)
         group = "healthy" if plan.lesions is None else "ms"
-        rows.append([plan.name, str(len(plan.scanners)), group, _stem(wishes.maps[plan.head].name), lesions])
+        rows.append([plan.name, str(len(plan.scanners)), group, _stem(settings.maps[plan.head].name), lesions])
     text = "".join("\t".join(row) + "\n" for row in rows)
     meaning: dict[str, Any] = {name: {"Description": description} for name, description in columns.items()}
     meaning["group"]["Levels"] = {"ms": "Has lesions", "healthy": "Has none"}
     return {"participants.tsv": text.encode(), "participants.json": _json(meaning)}
 
 
-def scan_files(patient: str, number: int, scanner: Scanner, visit: Visit) -> dict[str, bytes]:
+def scan_files(patient: str, number: int, scanner: Scanner, visit: PatientVisit) -> dict[str, bytes]:
     """The scans of one visit (counted from 0) and their sidecars, by path."""
     files: dict[str, bytes] = {}
     for modality, (voxels, grid) in visit.scans.items():
@@ -122,11 +120,11 @@ def scan_files(patient: str, number: int, scanner: Scanner, visit: Visit) -> dic
             "ConversionSoftware": "dawson",
             "ConversionSoftwareVersion": __version__,
         }
-        files |= {f"{stem}.nii.gz": _nifti(voxels, grid), f"{stem}.json": _json(sidecar)}
+        files |= {f"{stem}.nii.gz": pack_nifti(voxels, grid), f"{stem}.json": _json(sidecar)}
     return files
 
 
-def mask_files(patient: str, number: int, reference: Modality, visit: Visit) -> dict[str, bytes]:
+def mask_files(patient: str, number: int, reference: Modality, visit: PatientVisit) -> dict[str, bytes]:
     """The lesion mask of one visit (counted from 0), on the grid of the reference, and its sidecar, by path."""
     source = _scan(patient, number, reference)
     folder, name = source.rsplit("/", 1)
@@ -138,7 +136,7 @@ def mask_files(patient: str, number: int, reference: Modality, visit: Visit) -> 
         "SpatialReference": f"bids::{source}",
     }
     grid = visit.scans[reference][1]
-    return {f"{stem}.nii.gz": _nifti(visit.mask.astype(np.uint8), grid), f"{stem}.json": _json(sidecar)}
+    return {f"{stem}.nii.gz": pack_nifti(visit.mask.astype(np.uint8), grid), f"{stem}.json": _json(sidecar)}
 
 
 def _scan(patient: str, number: int, modality: Modality) -> str:
@@ -154,13 +152,13 @@ def _json(content: dict[str, Any]) -> bytes:
     return (json.dumps(content, indent=2) + "\n").encode()
 
 
-def _nifti(voxels: NDArray[Any], grid: Grid) -> bytes:
+def pack_nifti(voxels: NDArray[Any], grid: Grid, *, compression: int = COMPRESSION) -> bytes:
     """A .nii.gz whose bytes depend on voxels and grid alone: gzip gets neither time nor name."""
     image = nib.Nifti1Image(voxels, grid.affine)
     image.set_qform(grid.affine, 1)
     image.set_sform(grid.affine, 1)
     image.header.set_xyzt_units("mm")
     packed = io.BytesIO()
-    with gzip.GzipFile(filename="", mode="wb", compresslevel=COMPRESSION, fileobj=packed, mtime=0) as stream:
+    with gzip.GzipFile(filename="", mode="wb", compresslevel=compression, fileobj=packed, mtime=0) as stream:
         image.to_stream(stream)
     return packed.getvalue()
