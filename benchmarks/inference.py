@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dawson.core.errors import UsageError
-from dawson.core.runtime import threads
+from dawson.core.runtime import cores
 from dawson.model.card import Model, load_model
 from dawson.model.engine import load_engine, precision
 from dawson.model.windows import run_model
@@ -71,7 +71,7 @@ def main() -> None:
             run(images)
             seconds[name].append(time.perf_counter() - begin)
     own = statistics.median(next(iter(seconds.values())))
-    print(f"{' × '.join(map(str, SHAPE))} voxels, {threads()} threads, {platform.processor() or platform.machine()}")
+    print(f"{' × '.join(map(str, SHAPE))} voxels, {cores()} threads, {platform.processor() or platform.machine()}")
     for name, taken in seconds.items():
         middle = statistics.median(taken)
         print(f"{name:<46} {middle:7.2f} s  ({min(taken):.2f}–{max(taken):.2f})  ×{middle / own:.2f}")
@@ -92,7 +92,7 @@ def _onnxruntime(model: Model) -> Run:
     import onnxruntime  # noqa: PLC0415
 
     settings = onnxruntime.SessionOptions()
-    settings.intra_op_num_threads = threads()
+    settings.intra_op_num_threads = cores()
     session = onnxruntime.InferenceSession(str(model.onnx), settings, providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
     return _in_windows(lambda images: session.run(None, {name: images[None]})[0][0], model)
@@ -102,7 +102,7 @@ def _dynunet(*, bf16: bool) -> Run:
     import torch  # noqa: PLC0415
     from monai.networks.nets import DynUNet  # noqa: PLC0415
 
-    torch.set_num_threads(threads())
+    torch.set_num_threads(cores())
     strides = [1, 2, 2, 2, 2, 2]
     network = DynUNet(
         spatial_dims=3,

@@ -29,13 +29,14 @@ from dawson.cases.check import check_cases
 from dawson.cases.find import find_cases
 from dawson.recipe import Recipe
 from dawson.training.checkpoint import State
-from dawson.training.distributed import Team
+from dawson.training.distributed import Team, choose_precision
 from dawson.training.loss import loss
 from dawson.training.prepared_cases import Prepared, Unit, prepare_units
 from dawson.training.run import _batches, _build, _step
 from dawson.training.sources import Volumes
 
 TEAM = Team(0, 1, torch.device("cpu"))
+MIXED = choose_precision("auto", TEAM.device) == "bf16"
 
 
 def limit(recipe: Recipe, steps: int) -> Iterator[float]:
@@ -45,7 +46,7 @@ def limit(recipe: Recipe, steps: int) -> Iterator[float]:
     lesion = (torch.rand(recipe.optimizer.batch, *recipe.input_shape) > 0.99).to(torch.uint8)
     for _ in range(steps + 1):
         began = time.perf_counter()
-        with torch.autocast("cpu", torch.bfloat16, enabled=recipe.optimizer.bf16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=MIXED):
             logits = network(images.to(memory_format=torch.channels_last_3d))
         total, _ = loss(logits, lesion, lesion, recipe.loss)
         optimizer.zero_grad(set_to_none=True)
@@ -110,7 +111,7 @@ def monai(recipe: Recipe, units: list[Unit], steps: int, *, usual: bool) -> Iter
             if usual:
                 total = criterion(network(images), label)
             else:
-                with torch.autocast("cpu", torch.bfloat16, enabled=recipe.optimizer.bf16):
+                with torch.autocast("cpu", torch.bfloat16, enabled=MIXED):
                     logits = network(images.to(memory_format=torch.channels_last_3d))
                 total, _ = loss(logits, label[:, 0], label[:, 0], recipe.loss)
             optimizer.zero_grad(set_to_none=True)

@@ -32,7 +32,8 @@ def test_overrides_reach_their_field() -> None:
     [
         ("optimizer.lr", '"fast"'),
         ("optimizer.steps", "1.5"),
-        ("optimizer.bf16", "1"),
+        ("optimizer.precision", "1"),
+        ("optimizer.precision", '"f16"'),
         ("optimizer.speed", "1"),
         ("network.widths", "16"),
         ("network.widths", "[16, 32]"),

@@ -63,7 +63,7 @@ def test_names_depend_on_values_not_on_spelling() -> None:
 
 
 def test_values_may_be_lists_words_and_flags() -> None:
-    grid = ["network.widths=[4,8,8,8,8],[8,8,8,8,8]", 'name="a b","a,b"', "optimizer.bf16=true,false"]
+    grid = ["network.widths=[4,8,8,8,8],[8,8,8,8,8]", 'name="a b","a,b"', 'optimizer.precision="bf16","f32"']
     names = [point.name for point in expand("paper", grid)[1]]
     assert len(set(names)) == 8
     assert all(name.startswith("widths=") and "/" not in name and " " not in name for name in names)

@@ -365,7 +365,7 @@ def test_ctrl_c_loses_nothing(tmp_path: Path, toy_cohort: Path) -> None:
 
 def test_two_processes_step_as_one(tmp_path: Path, toy_cohort: Path) -> None:
     """torchrun with two processes (gloo) has one process's gradients, and so its weights."""
-    settings = TINY | {"optimizer.steps": "3", "optimizer.bf16": "false", "optimizer.batch": "4"}
+    settings = TINY | {"optimizer.steps": "3", "optimizer.precision": '"f32"', "optimizer.batch": "4"}
     program = tmp_path / "ddp.py"
     program.write_text(
         "import sys; from pathlib import Path; from dawson.training.run import train\n"

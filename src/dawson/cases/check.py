@@ -19,7 +19,7 @@ from dawson.cases.find import Case, refusal
 from dawson.core.errors import DawsonError
 from dawson.core.files import replace_file
 from dawson.core.grid import Grid
-from dawson.core.runtime import cores
+from dawson.core.runtime import workers as affordable
 from dawson.core.study import Modality
 from dawson.measurement.lesions import find_lesions
 from dawson.nifti.mask import read_mask
@@ -29,6 +29,7 @@ from dawson.preparation.resample import SAME_GRID_MM
 CHECKED = "checked.json"
 VERSION = 2  # of what is kept; another version is forgotten
 SAVE_EVERY = 25  # files
+READING_GB = 1.0  # of memory, that a large scan takes while it is read and checked
 
 Facts = dict[str, Any]  # of one file, as JSON holds them
 
@@ -60,8 +61,8 @@ def check_cases(
     """Read every scan and mask whole; return the facts in the order of the cases.
 
     What was found is kept in ``cache`` by path, size and time of change, also where the check is interrupted,
-    so that a second one takes no time. ``workers`` files are read at once (the cores where left out).
-    ``progress`` is called with the number of files done and of all.
+    so that a second one takes no time. ``workers`` files are read at once (as many as cores and memory allow
+    where left out). ``progress`` is called with the number of files done and of all.
 
     Raises :class:`InputError`, named after ``source``, that lists every problem: a file that cannot be read
     or is no head scan, a mask that is not finite, not binary, marks everything or lies on the grid of no
@@ -72,7 +73,9 @@ def check_cases(
     known = _Known(cache)
     facts: dict[Path, Facts] = {}
     faults: dict[Path, str] = {}
-    pool = ThreadPoolExecutor(workers or cores())  # reading and unpacking let go of the interpreter's lock
+    pool = ThreadPoolExecutor(
+        workers or affordable(READING_GB)
+    )  # reading and unpacking let go of the interpreter's lock
     try:
         futures = {pool.submit(_examine, file, is_mask, known): file for file, is_mask in wanted.items()}
         for done, future in enumerate(as_completed(futures), 1):

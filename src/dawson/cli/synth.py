@@ -61,7 +61,9 @@ def _synth(
     seed: Annotated[int, typer.Option("--seed", metavar="S", min=0, help="Another seed gives another cohort.")] = 0,
     workers: Annotated[
         int | None,
-        typer.Option("--workers", metavar="W", min=1, help="Processes at once, 1.7 GB each; the cores if left out."),
+        typer.Option(
+            "--workers", metavar="W", min=1, help="Processes at once, 1.7 GB each; as cores and memory allow."
+        ),
     ] = None,
 ) -> None:
     """Make a cohort of synthetic patients with FLAIR, T1 and T2, lesion masks, and several visits.

@@ -9,10 +9,13 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from typing import Any
 
-from dawson.core.runtime import threads
+from dawson.core.runtime import workers as affordable
 
 MOST = 2
 """Processes, at most: beyond two, reading files and memory bound the speed, not the processor."""
+
+WORKER_GB = 3.0
+"""Memory of one process that segments a visit, scans of 1 mm or less included."""
 
 Run = Callable[[Callable[[Any], Any], Sequence[Any]], Iterator[tuple[int, Any]]]
 """Called with a function and its tasks; yields (number of a task, its result) as each is done."""
@@ -44,8 +47,8 @@ def workers(count: int) -> Iterator[Run]:
 
 
 def default_workers() -> int:
-    """As many processes as DAWSON_THREADS or the machine's cores allow, at most :data:`MOST`."""
-    return min(threads(), MOST)
+    """As many processes as cores and memory allow (:mod:`dawson.core.runtime`), at most :data:`MOST`."""
+    return min(affordable(WORKER_GB), MOST)
 
 
 def _begin() -> None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from dawson.core.arrays import Image
 from dawson.core.errors import ModelError, UsageError
-from dawson.core.runtime import threads
+from dawson.core.runtime import cores
 from dawson.model.card import Model
 
 # OpenVINO's Python package reports its use over the network when it is imported. A scan's computer must not
@@ -70,7 +70,7 @@ def load_engine(model: Model, wanted: str | None = None, *, at_once: int = AT_ON
     wanted = wanted or precision(model)
     file = (model.int8 if wanted == "int8" else None) or model.onnx
     compiled = _compiled if keep else _compiled.__wrapped__
-    return compiled(file, model.card["sha256"][file.name], wanted, threads(), at_once)
+    return compiled(file, model.card["sha256"][file.name], wanted, cores(), at_once)
 
 
 @lru_cache(maxsize=1)

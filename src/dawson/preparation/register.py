@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from dawson.core.arrays import Image, Mask
 from dawson.core.grid import Grid
-from dawson.core.runtime import threads
+from dawson.core.runtime import cores
 from dawson.core.study import Scan
 from dawson.preparation.resample import THREADS, canonical_grid, foreground_threshold, head_box, resample, working_grid
 
@@ -194,7 +194,7 @@ def _judge(fixed: _View, floating: _View, centre: NDArray[np.float64]) -> Judge:
 
     def similarities(motions: Sequence[Motion]) -> list[float]:
         # Each motion by itself: no sum hangs on which is first.
-        with ThreadPoolExecutor(min(threads(), MOST_THREADS)) as pool:
+        with ThreadPoolExecutor(min(cores(), MOST_THREADS)) as pool:
             views = list(pool.map(seen, motions))
         common = np.isfinite(views).all(axis=0)
         if np.count_nonzero(common) < LEAST * common.size:

@@ -15,7 +15,7 @@ import numpy as np
 from dawson.core.arrays import Image, Mask
 from dawson.core.errors import InputError
 from dawson.core.grid import Grid
-from dawson.core.runtime import threads
+from dawson.core.runtime import cores
 from dawson.core.study import Modality, Study
 from dawson.preparation.intensity import brain_median, from_zero, normalise
 from dawson.preparation.locator import Locator, locate
@@ -96,7 +96,7 @@ def lay_out(study: Study, prepare: Prepare, *, begin: Callable[[str], None]) -> 
     reference = study.reference
     begin("align")
     others = study.modalities[1:]
-    with ThreadPoolExecutor(threads()) as pool:  # most of a registration keeps one core busy
+    with ThreadPoolExecutor(cores()) as pool:  # most of a registration keeps one core busy
         aligned = dict(zip(others, pool.map(lambda s: align(study.scans[s], reference), others), strict=True))
     begin("prepare")
     grid = working_grid(

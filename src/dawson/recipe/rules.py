@@ -79,7 +79,11 @@ RANGES = {
 }
 LEAST_SIDE = 16  # voxels: small lesions are told by their company within nine
 ANATOMY_CLASSES = 8
-CHOICES = {"optimizer.algorithm": ("adam", "adamw"), "optimizer.schedule": ("cosine", "plateau")}
+CHOICES = {
+    "optimizer.algorithm": ("adam", "adamw"),
+    "optimizer.schedule": ("cosine", "plateau"),
+    "optimizer.precision": ("auto", "bf16", "f32"),
+}
 
 
 def check_ranges(recipe: Recipe, content: Mapping[str, Any]) -> None:

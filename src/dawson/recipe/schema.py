@@ -95,7 +95,9 @@ class Optimizer:
     averaging: float = 0.995
     """Decay of the exponential average of the weights, which is what ships; 0 ships the weights themselves."""
     seed: int = 1
-    bf16: bool = True
+    precision: str = "auto"
+    """What the network is computed in: ``bf16`` (mixed precision), ``f32``, or ``auto``: bf16 where the CPU or GPU is
+    fast in it, f32 elsewhere, and a resumed run keeps what it began with."""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import torch
 from torch import distributed
 
 from dawson.core.errors import UsageError
+from dawson.core.runtime import fast_bf16
 
 PATIENCE = timedelta(days=7)
 """How long processes wait for one another: the leader prepares all scans, and tests, while the others wait."""
@@ -50,6 +51,20 @@ class Team:
         shared = torch.tensor([float(flag)], device=self.device)
         distributed.all_reduce(shared, distributed.ReduceOp.MAX)
         return bool(shared.item())
+
+
+def is_fast_in_bf16(device: torch.device) -> bool:
+    """Whether a device computes bf16 itself, and so faster than f32, rather than emulating it."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return fast_bf16()
+
+
+def choose_precision(wanted: str, device: torch.device) -> str:
+    """``bf16`` or ``f32``: what is ``wanted``, or for ``auto`` what the device is fast in."""
+    if wanted != "auto":
+        return wanted
+    return "bf16" if is_fast_in_bf16(device) else "f32"
 
 
 @contextmanager

@@ -28,7 +28,7 @@ from dawson.synthesis.tissues import Anatomy
 from dawson.training import checkpoint
 from dawson.training.checkpoint import State, check_start, keep_rule
 from dawson.training.data import Data, Origin, gather
-from dawson.training.distributed import Team, join_team
+from dawson.training.distributed import Team, choose_precision, join_team
 from dawson.training.export import export
 from dawson.training.finish import finish
 from dawson.training.loss import loss
@@ -206,7 +206,8 @@ def _step(
     rate = learning_rate(state.step, settings.optimizer, state.growth)
     for group in optimizer.param_groups:
         group["lr"] = rate
-    with torch.autocast(team.device.type, torch.bfloat16, enabled=settings.optimizer.bf16):
+    mixed = choose_precision(settings.optimizer.precision, team.device) == "bf16"
+    with torch.autocast(team.device.type, torch.bfloat16, enabled=mixed):
         logits = module(images.to(memory_format=torch.channels_last_3d))
     total, parts = loss(logits, lesion, anatomy, settings.loss)
     optimizer.zero_grad(set_to_none=True)

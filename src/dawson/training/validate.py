@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from dawson.core.arrays import UNSURE
 from dawson.model.windows import run_windows
 from dawson.recipe import Recipe
+from dawson.training.distributed import choose_precision
 from dawson.training.loss import loss
 from dawson.training.prepared_cases import Prepared
 
@@ -59,7 +60,7 @@ def _predict(network: nn.Module, one: Prepared, recipe: Recipe, device: torch.de
 
     def infer(window: NDArray[np.float32]) -> NDArray[np.float32]:
         batch = torch.from_numpy(window)[None].to(device)
-        with torch.autocast(device.type, torch.bfloat16, enabled=recipe.optimizer.bf16):
+        with torch.autocast(device.type, torch.bfloat16, enabled=choose_precision(recipe.optimizer.precision, device) == "bf16"):
             logits = network(batch.to(memory_format=torch.channels_last_3d))[0, :1]
         return np.asarray(torch.sigmoid(logits.float()).cpu().numpy())
 

@@ -25,7 +25,7 @@ import torch
 
 from dawson.core.errors import UsageError
 from dawson.core.files import replace_file, save
-from dawson.core.runtime import cores
+from dawson.core.runtime import workers as affordable
 from dawson.synthesis.cohort.bids import MASKS, SETTINGS, cohort_files, mask_files, participants_files, scan_files
 from dawson.synthesis.cohort.patient_series import draw_patient, draw_scanner, scan_visit
 from dawson.synthesis.cohort.plan import CohortSettings, PatientPlan, plan_cohort
@@ -59,7 +59,7 @@ def make_cohort(
         if progress is not None:
             progress(len(plans) - len(left), len(plans))
         done = len(plans) - len(left)
-        count = min(workers or cores(), len(left))
+        count = min(workers or affordable(PATIENT_GB), len(left))
         for _ in _all_made(out, settings, left, count) if left else ():
             done += 1
             if progress is not None:
