@@ -36,7 +36,7 @@ from lesion_free import SIDE, centre_of, given, study_of
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from dawson.core.arrays import Labels, Mask
+from dawson.core.arrays import UNSURE, Labels, Mask
 from dawson.core.study import Modality
 from dawson.evaluation.metrics.lesionwise import Cut, components, detection, match, overlaps
 from dawson.model.card import load_model
@@ -47,7 +47,6 @@ from dawson.synthesis.label_maps import nifti_files, read_heads, read_lesion_map
 from dawson.synthesis.samples import synthesize
 from dawson.synthesis.tissues import PARENCHYMA
 from dawson.synthesis.visibility import SHELL, contrast, seen_by_raters, surroundings
-from dawson.core.arrays import UNSURE
 
 SEED = 20_261_128  # no run's
 SIZES = (30.0, 100.0, 1000.0)  # mm³, between groups

@@ -60,7 +60,9 @@ def _predict(network: nn.Module, one: Prepared, recipe: Recipe, device: torch.de
 
     def infer(window: NDArray[np.float32]) -> NDArray[np.float32]:
         batch = torch.from_numpy(window)[None].to(device)
-        with torch.autocast(device.type, torch.bfloat16, enabled=choose_precision(recipe.optimizer.precision, device) == "bf16"):
+        with torch.autocast(
+            device.type, torch.bfloat16, enabled=choose_precision(recipe.optimizer.precision, device) == "bf16"
+        ):
             logits = network(batch.to(memory_format=torch.channels_last_3d))[0, :1]
         return np.asarray(torch.sigmoid(logits.float()).cpu().numpy())
 
