@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dawson.reporting.cohort import cohort
+from dawson.reporting.cohort.write import write_cohort
 from dawson.reporting.page import page
 from dawson.results.read import read_result
 
@@ -440,7 +440,7 @@ def cohort_opened(browser, write_result, tmp_path_factory):
         write_result(folder / "<script>window.bad = 1<script>", change=fail),
     ]
     (outs[0] / "report.html").write_text("<p id=there>")
-    _, file = cohort(outs, folder / "cohort")
+    _, file = write_cohort(outs, folder / "cohort")
     browser.open(file)
     return browser
 

@@ -12,7 +12,8 @@ from html.parser import HTMLParser
 import pytest
 
 from dawson.core.errors import InputError, UsageError
-from dawson.reporting.cohort import COLUMNS, cohort
+from dawson.reporting.cohort.table import COLUMNS
+from dawson.reporting.cohort.write import write_cohort
 
 
 @pytest.fixture
@@ -59,7 +60,7 @@ class Page(HTMLParser):
 def test_the_table_holds_the_figures_of_each_summary(visits, tmp_path):
     folders = visits(None, lambda s: s.update(volumes=None, regions=None, load_interval=None))
     (folders[0] / "report.html").touch()
-    table, page = cohort(folders, tmp_path / "cohort")
+    table, page = write_cohort(folders, tmp_path / "cohort")
     one, two = rows(table)
     summary = json.loads((folders[0] / "summary.json").read_text())
     assert tuple(one) == COLUMNS
@@ -90,7 +91,7 @@ def test_nothing_is_asked_of_the_network_and_no_text_is_markup(visits, tmp_path)
     folders = visits(change, None)
     odd = folders[0].rename(folders[0].with_name("<script>'\"&é #?"))
     (odd / "report.html").touch()
-    table, page = cohort([odd, folders[1]], tmp_path / "cohort", left_out=[bad])
+    table, page = write_cohort([odd, folders[1]], tmp_path / "cohort", left_out=[bad])
     text = page.read_text("utf-8")
     read = Page(text)
     assert read.tags.count("script") == 1 and "img" not in read.tags
@@ -104,7 +105,7 @@ def test_nothing_is_asked_of_the_network_and_no_text_is_markup(visits, tmp_path)
 def test_formulas_in_cells_are_defused(visits, tmp_path):
     (folder,) = visits(lambda s: s["model"].update(name="@SUM(A1)", version=" =1+1"))
     folder = folder.rename(folder.with_name("=cmd|'calc'!A0"))
-    (row,) = rows(cohort([folder], tmp_path / "cohort")[0])
+    (row,) = rows(write_cohort([folder], tmp_path / "cohort")[0])
     assert row["visit"].startswith("'=") and row["model"] == "'@SUM(A1)" and row["model_version"] == "'=1+1"
 
 
@@ -116,17 +117,19 @@ def test_mixed_cohorts_are_warned_of(visits, tmp_path):
         summary["versions"]["dawson"] = "9.9"
         summary["sequences"] = ["flair"]
 
-    text = cohort(visits(None, None, other), tmp_path / "a")[1].read_text("utf-8")
+    text = write_cohort(visits(None, None, other), tmp_path / "a")[1].read_text("utf-8")
     for what in ("2 models", "2 precisions", "2 rules", "2 versions of dawson", "2 sets of sequences"):
         assert f"mixes {what}" in text
     assert "(2 visits)" in text and "(1 visit)" in text
-    alike = cohort(visits(None, None), tmp_path / "b")[1].read_text("utf-8")
+    alike = write_cohort(visits(None, None), tmp_path / "b")[1].read_text("utf-8")
     assert "mixes" not in alike and "Compare with care" not in alike
 
 
 def test_a_scan_in_two_visits_is_told(write_result, tmp_path):
     folders = [write_result(tmp_path / name) for name in ("one", "two")]
-    assert "one and two were made from the same FLAIR and T1 file" in cohort(folders, tmp_path)[1].read_text("utf-8")
+    assert "one and two were made from the same FLAIR and T1 file" in write_cohort(folders, tmp_path)[1].read_text(
+        "utf-8"
+    )
 
 
 def test_failed_visits_are_shown_and_not_counted(visits, tmp_path):
@@ -134,7 +137,7 @@ def test_failed_visits_are_shown_and_not_counted(visits, tmp_path):
         summary["quality"]["status"] = "fail"
         summary["quality"]["checks"].append({"name": "noise", "status": "fail", "words": "There is only noise."})
 
-    table, page = cohort(visits(None, fail), tmp_path / "cohort")
+    table, page = write_cohort(visits(None, fail), tmp_path / "cohort")
     text = page.read_text("utf-8")
     assert rows(table)[1]["quality"] == "fail" and rows(table)[1]["warnings"] == "There is only noise."
     assert "1 passed, 1 failed" in text and "failed visits not counted" in text and "There is only noise." in text
@@ -145,7 +148,7 @@ def test_names_that_repeat_are_told_apart_and_folders_given_twice_count_once(vis
     folders = [tmp_path / "study" / name / "dawson" for name in ("sub-1", "sub-2")]
     for source, folder in zip((one, two), folders, strict=True):
         shutil.copytree(source, folder)
-    table, _ = cohort([*folders, folders[0]], tmp_path / "cohort")
+    table, _ = write_cohort([*folders, folders[0]], tmp_path / "cohort")
     assert [row["visit"] for row in rows(table)] == ["sub-1/dawson", "sub-2/dawson"]
 
 
@@ -162,7 +165,7 @@ def test_three_hundred_visits_take_seconds(write_result, tmp_path):
         (folder / "summary.json").write_text(json.dumps(summary))
         folders.append(folder)
     began = time.process_time()
-    table, page = cohort(folders, tmp_path / "cohort")
+    table, page = write_cohort(folders, tmp_path / "cohort")
     assert time.process_time() - began < 5
     assert len(rows(table)) == 300
     text = page.read_text("utf-8")
@@ -172,15 +175,15 @@ def test_three_hundred_visits_take_seconds(write_result, tmp_path):
 def test_refusals(write_result, tmp_path):
     result = write_result(tmp_path / "out")
     with pytest.raises(UsageError, match="no result"):
-        cohort([], tmp_path / "cohort")
+        write_cohort([], tmp_path / "cohort")
     with pytest.raises(InputError):
-        cohort([tmp_path / "nothing"], tmp_path / "cohort")
+        write_cohort([tmp_path / "nothing"], tmp_path / "cohort")
     assert not (tmp_path / "cohort").exists()
     with pytest.raises(UsageError, match="is a file"):
-        cohort([result], result / "summary.json")
+        write_cohort([result], result / "summary.json")
     (tmp_path / "cohort.csv").write_text("name,age\n")
     with pytest.raises(UsageError, match="dawson did not write"):
-        cohort([result], tmp_path)
-    cohort([result], tmp_path / "again")
-    cohort([result], tmp_path / "again")
+        write_cohort([result], tmp_path)
+    write_cohort([result], tmp_path / "again")
+    write_cohort([result], tmp_path / "again")
     assert sorted(file.name for file in (tmp_path / "again").iterdir()) == ["cohort.csv", "cohort.html"]

@@ -55,8 +55,7 @@ def _report(
 
     A result that cannot be read is told of and the others go on; the exit code is 2 then.
     """
-    from dawson.reporting.cohort import check_target  # noqa: PLC0415
-    from dawson.reporting.cohort import cohort as write_cohort  # noqa: PLC0415
+    from dawson.reporting.cohort.write import check_target, write_cohort  # noqa: PLC0415
     from dawson.reporting.run import find_results  # noqa: PLC0415
 
     if cohort is not None:
