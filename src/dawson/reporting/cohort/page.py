@@ -55,7 +55,7 @@ def cohort_page(visits: Sequence[Visit], left_out: Sequence[str] = ()) -> str:
     largest = max((_region_ml(visit, name) or 0.0 for visit in visits for name in REGIONS), default=0.0)
     title = f"Lesions of {count(len(visits), 'visit')}"
     return render(
-        "cohort.html",
+        "visits.html",
         title=title,
         scripts=("cohort.js",),
         quality=_quality(visits),
