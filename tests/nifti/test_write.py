@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from dawson.nifti.write import GEOMETRY_FIELDS, nifti_gz, rounded
+from dawson.nifti.write import GEOMETRY_FIELDS, nifti_gz, round_probability
 from dawson.results.write import write
 
 IMAGES = ("lesions.nii.gz", "probability.nii.gz", "anatomy.nii.gz")
@@ -143,7 +143,7 @@ def test_cutting_the_written_probability_gives_the_same_lesions(threshold):
     near = threshold + rng.normal(size=(20, 20, 20)) * 1e-5  # where rounding would decide
     near[0] = threshold
     probability = np.clip(near, 0, 1).astype(np.float32)
-    kept = rounded(probability, threshold=threshold)
+    kept = round_probability(probability, limits=[threshold])
     assert kept.dtype == np.float32
     assert np.array_equal(kept.astype(np.float64) >= threshold, probability >= np.float64(threshold))
     assert np.abs(kept - probability).max() <= 1 / 8192
@@ -152,7 +152,7 @@ def test_cutting_the_written_probability_gives_the_same_lesions(threshold):
 def test_probabilities_are_rounded_closely_and_stay_in_range():
     probability = np.random.default_rng(2).random((20, 20, 20)).astype(np.float32)
     probability.flat[:2] = (0.0, 1.0)
-    kept = rounded(probability, threshold=None)
+    kept = round_probability(probability, limits=[None])
     assert np.abs(kept - probability).max() <= 1 / 8192
     assert (kept.min(), kept.max()) == (0.0, 1.0)
     assert np.array_equal(kept * 4096, np.rint(kept * 4096))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import nibabel as nib
@@ -72,16 +73,21 @@ def nifti_gz(
     return packed.getvalue()
 
 
-def rounded(probability: Image, *, threshold: float | None) -> Image:
-    """Probabilities in steps of 1/4096, cutting which at ``threshold`` gives the same mask as before.
+def round_probability(probability: Image, *, limits: Sequence[float | None] = ()) -> Image:
+    """Probabilities in steps of 1/4096 that reach the same limits as before.
 
-    The few voxels that rounding would carry across the threshold keep the value they had.
+    The few voxels that rounding would carry across a limit keep the value they had. So the rule that made the
+    lesions, applied to the file, makes the same ones: no voxel crosses the threshold, no lesion's peak the least peak.
+
+    Args:
+        probability: (i, j, k), in [0, 1].
+        limits: what values are compared with, such as a threshold and a least peak; None where there is none.
     """
     steps: Image = np.rint(probability * np.float32(PROBABILITY_STEPS)) / np.float32(PROBABILITY_STEPS)
-    if threshold is not None:
-        limit = np.float64(threshold)
-        crossed = (steps >= limit) != (probability >= limit)
-        steps[crossed] = probability[crossed]
+    for limit in limits:
+        if limit is not None:
+            crossed = (steps >= np.float64(limit)) != (probability >= np.float64(limit))
+            steps[crossed] = probability[crossed]
     return steps
 
 

@@ -20,7 +20,7 @@ from dawson.core.names import (
     SUMMARY,
 )
 from dawson.core.result import Segmentation
-from dawson.nifti.write import DISPLAY_COMPRESSION, nifti_gz, rounded
+from dawson.nifti.write import DISPLAY_COMPRESSION, nifti_gz, round_probability
 from dawson.results.display import displayed
 from dawson.results.pictures import overview, to_png
 from dawson.results.summary import summarise, to_json
@@ -34,8 +34,8 @@ def write(segmentation: Segmentation, out: Path | str, *, overwrite: bool = Fals
     (uint8) lie on the grid of the reference scan, with its qform and sform; ``anatomy.tsv`` names the
     anatomy labels, ``lesions.csv`` has one row a lesion, ``overview.png`` shows them, and
     ``display.nii.gz`` (uint8, i, j, k, sequence) holds the scans for pictures on the same grid, and
-    ``summary.json`` tells what was found, in what and by what. Cutting the probability at the model's
-    threshold gives the lesions before small ones were dropped. Reports of an earlier result are removed.
+    ``summary.json`` tells what was found, in what and by what. The model's rule applied to the
+    probability gives these very lesions. Reports of an earlier result are removed.
 
     All files are written to a temporary folder first and then renamed into place, the summary last: where
     there is a summary, the other files are complete and belong to it. Rerunning gives the same bytes, but
@@ -69,7 +69,8 @@ def _files(segmentation: Segmentation, summary: dict[str, Any]) -> Iterator[tupl
     """Name and content of each file, one at a time so that only one is in memory."""
     reference = segmentation.study.reference
     yield LESION_MASK, nifti_gz(segmentation.lesions.astype(np.uint8), reference, largest=1)
-    probability = rounded(segmentation.probability, threshold=segmentation.model.get("threshold"))
+    limits = [segmentation.model.get(name) for name in ("threshold", "peak")]
+    probability = round_probability(segmentation.probability, limits=limits)
     yield PROBABILITY_MAP, nifti_gz(probability, reference, largest=1)
     names = segmentation.anatomy_names
     yield ANATOMY_MAP, nifti_gz(segmentation.anatomy, reference, largest=max(names, default=None))
