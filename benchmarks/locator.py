@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from dawson.cases.visit import read_study
 from dawson.core.grid import Grid
 from dawson.core.study import Modality
-from dawson.model.card import CARD, LOCATOR, ONNX, SAFETENSORS, load_model, shipped_or_folder, write_card
+from dawson.model.card import CARD, LOCATOR, ONNX, SAFETENSORS, find_model, load_model, write_card
 from dawson.nifti.mask import read_mask
 from dawson.preparation.locator import Locator, locate, start_locator
 from dawson.preparation.resample import head_box, resample, working_grid
@@ -56,7 +56,7 @@ def main() -> None:
     parser.add_argument("--maps", type=Path, required=True, help="label maps that were not trained on")
     parser.add_argument("--masks", type=Path, required=True)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--model", type=Path, default=shipped_or_folder(LOCATOR))
+    parser.add_argument("--model", type=Path, default=find_model(LOCATOR))
     parser.add_argument("--heads", type=int, default=40)
     parser.add_argument("--ship", metavar="VERSION")
     options = parser.parse_args()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dawson.core.result import Lesion, Segmentation
     from dawson.core.study import Modality, Scan, Study
     from dawson.evaluation.run import evaluate
+    from dawson.model.card import load_model
     from dawson.reporting.run import report
     from dawson.results.write import write
     from dawson.segmentation.pipeline import segment
@@ -42,6 +43,7 @@ __all__ = [
     "UsageError",
     "__version__",
     "evaluate",
+    "load_model",
     "read_study",
     "report",
     "segment",
@@ -60,6 +62,7 @@ _HOME = {
     "Study": "dawson.core.study",
     "UsageError": "dawson.core.errors",
     "evaluate": "dawson.evaluation.run",
+    "load_model": "dawson.model.card",
     "read_study": "dawson.cases.visit",
     "report": "dawson.reporting.run",
     "segment": "dawson.segmentation.pipeline",

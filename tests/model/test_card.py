@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dawson.core.errors import ModelError
-from dawson.model.card import load_model
+from dawson.model.card import LOCATOR, SHIPPED, find_model, load_model, subset_names
 
 
 @pytest.fixture
@@ -52,6 +52,9 @@ def test_a_missing_file_is_named(copy: Path, missing: str) -> None:
         {"recipe": {"nonsense": 1}},
         {"anatomy": [1]},
         {"sha256": {}},
+        {"task": "tumours"},
+        {"inputs": ["t1+flair"]},
+        {"inputs": None},
         {"calibration": {"t1": [0, 1]}},
         {"anatomy_weights": [1.0, 2.0]},
         {"anatomy_weights": [0.0] * 8},
@@ -79,3 +82,27 @@ def test_a_card_that_is_no_json_is_refused(copy: Path) -> None:
     (copy / "card.json").write_text("{")
     with pytest.raises(ModelError, match="card"):
         load_model(copy)
+
+
+@pytest.mark.parametrize("entry", ["name", "task", "inputs", "threshold", "recipe", "sha256", "anatomy"])
+def test_an_incomplete_card_is_refused(copy: Path, entry: str) -> None:
+    card = json.loads((copy / "card.json").read_text())
+    del card[entry]
+    (copy / "card.json").write_text(json.dumps(card))
+    with pytest.raises(ModelError, match=entry):
+        load_model(copy)
+
+
+def test_a_model_is_found_by_name_by_folder_and_by_run(copy: Path, tmp_path: Path) -> None:
+    shipped = load_model()
+    assert load_model(SHIPPED).folder == load_model(Path(SHIPPED)).folder == find_model() == shipped.folder
+    assert load_model(copy).folder == load_model(tmp_path).folder == copy
+    assert load_model(LOCATOR).task == "brain"
+    assert shipped.task == "lesions"
+    with pytest.raises(ModelError, match=SHIPPED):
+        load_model("dawson-0")
+
+
+def test_subsets_are_named_in_the_order_of_sequences() -> None:
+    assert subset_names(["t2+flair", "t1"]) == ["t1", "flair+t2"]
+    assert load_model().inputs == tuple(subset_names(load_model().recipe.synthesis.subsets))

@@ -10,7 +10,7 @@ import pytest
 import dawson
 from dawson.cases.demo import demo_study_files
 from dawson.core.grid import Grid
-from dawson.model.card import SHIPPED, load_model, shipped_or_folder
+from dawson.model.card import SHIPPED, load_model
 from dawson.preparation.locator import load_locator, locate
 from dawson.preparation.resample import resample, working_grid
 
@@ -101,7 +101,7 @@ def test_heads_are_shown_amid_the_box_as_in_training(monkeypatch: pytest.MonkeyP
 
 def test_it_knows_the_anatomy_of_the_models() -> None:
     """What prepares training must prepare inference: one locator for all models, with the same names."""
-    locator, model = load_locator().model, load_model(shipped_or_folder(SHIPPED))
+    locator, model = load_locator().model, load_model(SHIPPED)
     assert locator.anatomy_names == model.anatomy_names
     assert set(locator.card["parenchyma"]) == set(model.card["parenchyma"])
 

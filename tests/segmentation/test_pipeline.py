@@ -16,7 +16,7 @@ import pytest
 import dawson
 from dawson.cases.demo import demo_study_files
 from dawson.model.calibration import calibrate
-from dawson.model.card import LOCATOR, load_model, shipped_or_folder
+from dawson.model.card import LOCATOR, load_model
 from dawson.preparation.intensity import brain_median
 from dawson.preparation.locator import Locator, locate
 from dawson.preparation.resample import canonical_grid, reorient
@@ -169,9 +169,8 @@ def test_a_brain_that_goes_on_beyond_what_the_locator_saw_is_framed_anew(
 
 
 def test_a_network_that_finds_brains_is_no_model_of_lesions(files: dict[str, Path]) -> None:
-    locator = shipped_or_folder(LOCATOR)
     with pytest.raises(dawson.ModelError, match="finds brains"):
-        dawson.segment(dawson.read_study(flair=files["flair"]), model=locator)
+        dawson.segment(dawson.read_study(flair=files["flair"]), model=LOCATOR)
 
 
 def test_where_the_model_is_weak_it_says_so(files: dict[str, Path]) -> None:

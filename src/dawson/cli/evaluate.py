@@ -70,7 +70,9 @@ def _evaluate(
     ] = None,
     model: Annotated[
         Path | None,
-        typer.Option("--model", metavar="DIR", help="Model folder; the shipped model where left out."),
+        typer.Option(
+            "--model", metavar="MODEL", help="A shipped model's name, a model folder or a run; dawson-1 where left out."
+        ),
     ] = None,
     inputs: Annotated[
         str | None,

@@ -96,7 +96,7 @@ def _search(
     need_torch()
     if slurm and not (on or "").startswith("slurm"):
         raise UsageError("--slurm was given without --on slurm", remedy="add --on slurm, or leave it out")
-    from dawson.model.card import shipped_or_folder  # noqa: PLC0415
+    from dawson.model.card import find_model  # noqa: PLC0415
     from dawson.searching.jobs import parse_place  # noqa: PLC0415
     from dawson.searching.search import search  # noqa: PLC0415
     from dawson.searching.slurm import parse_slurm  # noqa: PLC0415
@@ -110,7 +110,7 @@ def _search(
                 cases=cases,
                 maps=maps,
                 masks=masks,
-                start=None if start is None else shipped_or_folder(start),
+                start=None if start is None else find_model(start),
                 split=split,
                 cache=cache,
                 overrides=overrides_of(settings),

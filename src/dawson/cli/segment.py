@@ -55,7 +55,9 @@ def _segment(
     t2: Annotated[Path | None, typer.Option("--t2", metavar="FILE", help="The T2-weighted scan.")] = None,
     model: Annotated[
         Path | None,
-        typer.Option("--model", metavar="DIR", help="Model folder; the shipped model where left out."),
+        typer.Option(
+            "--model", metavar="MODEL", help="A shipped model's name, a model folder or a run; dawson-1 where left out."
+        ),
     ] = None,
     overwrite: Overwrite = False,
     no_report: NoReport = False,

@@ -104,7 +104,7 @@ def _train(
 ) -> None:
     """Train a model from a recipe. Needs torch: pip install "dawson[train]"."""
     need_torch()
-    from dawson.model.card import shipped_or_folder  # noqa: PLC0415
+    from dawson.model.card import find_model  # noqa: PLC0415
     from dawson.training.run import train  # noqa: PLC0415
 
     try:
@@ -119,7 +119,7 @@ def _train(
                 folds=folds,
                 fold=fold,
                 cache=cache,
-                start=None if start is None else shipped_or_folder(start),
+                start=None if start is None else find_model(start),
                 resume=resume,
                 steps=steps,
                 test=test,

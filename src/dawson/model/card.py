@@ -1,8 +1,8 @@
 """A model is a folder: ``model.onnx`` to run, ``model.safetensors`` to fine-tune, ``card.json`` to judge by.
 
 ``model.int8.onnx``, where there is one, runs faster on most CPUs (:mod:`dawson.model.quantise` writes it).
-The card carries the recipe (so that scans are prepared as they were in training), the threshold, the
-least peak and the minimum size of lesions, how probabilities are calibrated by subset of
+The card carries what the network finds (``task``) and the subsets of sequences that it was trained on (``inputs``), the
+recipe (so that scans are prepared as they were in training), the threshold, the least peak and the minimum size of lesions, how probabilities are calibrated by subset of
 sequences, the meaning of the anatomy labels and what their scores are divided by, what the model was trained on, its
 measured accuracy, and the SHA-256 of all weight files; those of the ONNX files are checked whenever it is loaded.
 """
@@ -10,19 +10,23 @@ measured accuracy, and the SHA-256 of all weight files; those of the ONNX files 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from dawson.core.errors import DawsonError, ModelError
+from dawson.core.study import Modality
 from dawson.recipe import Recipe, recipe_from_dict
 
 SHIPPED = "dawson-1"
 LOCATOR = "locator"
+TASKS = ("lesions", "brain")
+SUBSETS = tuple("+".join(s) for n in range(1, len(Modality) + 1) for s in itertools.combinations(Modality, n))
 CARD, ONNX, INT8, SAFETENSORS = "card.json", "model.onnx", "model.int8.onnx", "model.safetensors"
 
 
@@ -33,11 +37,15 @@ class Model:
     ``calibration`` holds slope and offset for the log-odds of lesions by what was given, say ``{"t1": (1.8, 3.1)}``;
     for subsets that it lacks they are 1 and 0. ``anatomy_weights`` are what the scores of the anatomy's classes are
     divided by: those of the loss, or what the card has in their place (benchmarks/anatomy.py).
+    ``task`` is ``lesions``, or ``brain`` for a network that finds the brain alone; ``inputs`` are the subsets of sequences
+    that it was trained on, ``flair+t1``.
     """
 
     folder: Path
     card: Mapping[str, Any]
     recipe: Recipe
+    task: str
+    inputs: tuple[str, ...]
     threshold: float
     peak: float
     minimum_mm3: float
@@ -83,16 +91,30 @@ class Model:
         }
 
 
-def load_model(folder: Path | str | None = None) -> Model:
-    """Read a model folder, or the shipped model.
+def find_model(model: Path | str | None = None) -> Path:
+    """The folder that holds a model's card; the shipped model of lesions where ``model`` is left out.
 
-    Raises :class:`ModelError` where a file is missing, the card is not a card, or weights differ from
-    the card's hash.
+    ``model`` is the name of a shipped model, a model folder, or a run folder, which holds its model one level down.
     """
-    where = Path(str(resources.files("dawson.model") / "shipped" / SHIPPED)) if folder is None else Path(folder)
-    if (where / "model" / CARD).is_file():  # a run folder holds its model one level down
-        where = where / "model"
-    remedy = "name a model folder as `dawson train` writes it, or leave --model out for the shipped one"
+    shipped = Path(str(resources.files("dawson.model") / "shipped" / str(SHIPPED if model is None else model)))
+    if model is None or (Path(model).name == str(model) and (shipped / CARD).is_file()):
+        return shipped
+    inner = Path(model) / "model"
+    return inner if (inner / CARD).is_file() else Path(model)
+
+
+def load_model(model: Path | str | None = None) -> Model:
+    """Read a model by the name of a shipped one, its folder or its run's folder; the shipped model where left out.
+
+    Raises :class:`ModelError` where a file is missing, the card is not a card or lacks an entry, or weights differ from
+    the card's hash.
+
+    >>> import dawson
+    >>> dawson.load_model("dawson-1").minimum_mm3
+    3.0
+    """
+    where = find_model(model)
+    remedy = f"name {SHIPPED}, a model folder or a run folder as `dawson train` writes them"
     try:
         card = json.loads((where / CARD).read_text("utf-8"))
         recipe = recipe_from_dict(card["recipe"])
@@ -103,6 +125,8 @@ def load_model(folder: Path | str | None = None) -> Model:
             where,
             card,
             recipe,
+            _one_of(card["task"], TASKS),
+            tuple(_one_of(name, SUBSETS) for name in card["inputs"]),
             float(card["threshold"]),
             float(card["peak"]),
             float(card["minimum_lesion_mm3"]),
@@ -128,10 +152,15 @@ def write_card(folder: Path, card: Mapping[str, Any]) -> None:
     (folder / CARD).write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 
-def shipped_or_folder(name: str | Path) -> Path:
-    """The folder of a shipped model of that name, or the folder itself."""
-    shipped = Path(str(resources.files("dawson.model") / "shipped" / str(name)))
-    return shipped if "/" not in str(name) and (shipped / CARD).is_file() else Path(name)
+def subset_names(subsets: Iterable[str]) -> list[str]:
+    """Subsets of sequences as cards name them: ``t1+flair`` is ``flair+t1``."""
+    return [name for name in SUBSETS if any(set(name.split("+")) == set(subset.split("+")) for subset in subsets)]
+
+
+def _one_of(value: Any, known: Sequence[str]) -> str:
+    if value not in known:
+        raise ValueError(f"{value!r}, where {', '.join(known)} are known")
+    return str(value)
 
 
 def _pair(slope: float, offset: float) -> tuple[float, float]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from dawson.core.arrays import Image, Labels, Mask
 from dawson.core.grid import Grid
-from dawson.model.card import LOCATOR, ONNX, Model, load_model, shipped_or_folder
+from dawson.model.card import LOCATOR, ONNX, Model, load_model
 from dawson.model.engine import Infer, load_engine
 from dawson.model.windows import run_model
 from dawson.preparation.brain import find_brain
@@ -44,7 +44,7 @@ def start_locator(model: Model) -> Locator:
 @cache
 def _shipped() -> Model:
     """The locator's folder, read and its hash checked once a process."""
-    return load_model(shipped_or_folder(LOCATOR))
+    return load_model(LOCATOR)
 
 
 def about_locator() -> dict[str, object]:

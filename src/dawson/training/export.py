@@ -10,8 +10,9 @@ import numpy as np
 from safetensors.torch import save_file
 from torch import Tensor
 
+from dawson.core.study import Modality
 from dawson.measurement.lesions import CONNECTIVITY
-from dawson.model.card import CARD, INT8, ONNX, SAFETENSORS, sha256, write_card
+from dawson.model.card import CARD, INT8, ONNX, SAFETENSORS, sha256, subset_names, write_card
 from dawson.model.onnx import save_onnx, to_onnx
 from dawson.recipe import Recipe, recipe_to_dict
 from dawson.synthesis.tissues import PARENCHYMA, Anatomy
@@ -37,11 +38,14 @@ def export(weights: Mapping[str, Tensor], recipe: Recipe, folder: Path, facts: M
         arrays, recipe.network, channels=recipe.channels, shape=recipe.input_shape, outputs=1 + len(anatomy)
     )
     save_onnx(graph, folder / ONNX)
+    learned = [name for name, share in recipe.synthesis.subsets.items() if share > 0]
     card = {
         "name": recipe.name,
         "version": "0",
         "purpose": "Research. Not a medical device, not for diagnosis.",
         **facts,
+        "task": "brain" if recipe.synthesis.whole_head else "lesions",
+        "inputs": list(Modality) if recipe.volume is not None else subset_names(learned),
         "threshold": recipe.measure.threshold,
         "peak": recipe.measure.peak,
         "minimum_lesion_mm3": recipe.measure.minimum_mm3,
