@@ -2,9 +2,10 @@
 
 ``model.int8.onnx``, where there is one, runs faster on most CPUs (:mod:`dawson.model.quantise` writes it).
 The card carries what the network finds (``task``) and the subsets of sequences that it was trained on (``inputs``), the
-recipe (so that scans are prepared as they were in training), the threshold, the least peak and the minimum size of lesions, how probabilities are calibrated by subset of
-sequences, the meaning of the anatomy labels and what their scores are divided by, what the model was trained on, its
-measured accuracy, and the SHA-256 of all weight files; those of the ONNX files are checked whenever it is loaded.
+recipe (so that scans are prepared as they were in training), the threshold, the least peak and the minimum size of
+lesions, how probabilities are calibrated by subset of sequences, the meaning of the anatomy labels and what their
+scores are divided by, what the model was trained on, its measured accuracy, and the SHA-256 of all weight files; those
+of the ONNX files are checked whenever it is loaded.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ class Model:
     ``calibration`` holds slope and offset for the log-odds of lesions by what was given, say ``{"t1": (1.8, 3.1)}``;
     for subsets that it lacks they are 1 and 0. ``anatomy_weights`` are what the scores of the anatomy's classes are
     divided by: those of the loss, or what the card has in their place (benchmarks/anatomy.py).
-    ``task`` is ``lesions``, or ``brain`` for a network that finds the brain alone; ``inputs`` are the subsets of sequences
-    that it was trained on, ``flair+t1``.
+    ``task`` is ``lesions``, or ``brain`` for a network that finds the brain alone; ``inputs`` are the subsets of
+    sequences that it was trained on, ``flair+t1``.
     """
 
     folder: Path
@@ -121,7 +122,7 @@ def load_model(model: Path | str | None = None) -> Model:
         hashes = card["sha256"]
         wanted = {ONNX: hashes[ONNX]} | ({INT8: hashes[INT8]} if INT8 in hashes else {})
         _ = card["name"], card["version"], card["parenchyma"], card["core"]
-        model = Model(
+        loaded = Model(
             where,
             card,
             recipe,
@@ -144,7 +145,7 @@ def load_model(model: Path | str | None = None) -> Model:
             raise ModelError(
                 "differs from the hash in its card", file=where / name, remedy="install or train the model again"
             )
-    return model
+    return loaded
 
 
 def write_card(folder: Path, card: Mapping[str, Any]) -> None:
