@@ -28,8 +28,9 @@ from dawson.core.grid import Grid
 from dawson.core.study import Modality
 from dawson.model.card import CARD, LOCATOR, ONNX, SAFETENSORS, find_model, load_model, write_card
 from dawson.nifti.mask import read_mask
+from dawson.preparation.head import head_box
 from dawson.preparation.locator import Locator, locate, start_locator
-from dawson.preparation.resample import head_box, resample, working_grid
+from dawson.preparation.resample import resample, working_grid
 from dawson.synthesis.label_maps import nifti_files, read_heads, read_lesion_map
 from dawson.synthesis.samples import synthesize
 from dawson.synthesis.tissues import PARENCHYMA

@@ -30,7 +30,7 @@ from dawson.cases.find import find_cases
 from dawson.core.study import Modality, Scan
 from dawson.nifti.mask import read_mask
 from dawson.nifti.scan import read_scan
-from dawson.preparation.resample import head_box
+from dawson.preparation.head import head_box
 from dawson.synthesis.label_maps import nifti_files
 
 MOST_MIB = 64

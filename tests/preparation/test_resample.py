@@ -11,17 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from dawson.core.arrays import bounding_box
 from dawson.core.errors import InputError
 from dawson.core.grid import Grid
-from dawson.preparation.resample import (
-    bounding_box,
-    bring_back,
-    canonical_grid,
-    head_box,
-    reorient,
-    resample,
-    working_grid,
-)
+from dawson.preparation.head import head_box
+from dawson.preparation.resample import bring_back, reorient, resample, working_grid
 
 ORIENTATIONS = [
     np.array(signs)[:, None] * np.eye(3)[list(order)]
@@ -72,12 +66,12 @@ def every_index(grid: Grid) -> NDArray[np.float64]:
 @settings(deadline=None, max_examples=40)
 @given(grids(shear=0.2))
 def test_canonical_axes_run_to_right_anterior_superior(grid: Grid) -> None:
-    assert canonical_grid(grid).orientation == "RAS"
+    assert grid.canonical().orientation == "RAS"
 
 
 @pytest.mark.parametrize("directions", ORIENTATIONS)
 def test_canonical_of_every_upright_orientation_is_diagonal(directions: NDArray[np.float64]) -> None:
-    canonical = canonical_grid(centred((3, 4, 5), directions * (0.8, 0.9, 4.0), np.zeros(3)))
+    canonical = centred((3, 4, 5), directions * (0.8, 0.9, 4.0), np.zeros(3)).canonical()
     columns = canonical.affine[:3, :3]
     assert np.allclose(columns, np.diag(np.diag(columns)))
     assert np.diag(columns).min() > 0
@@ -86,7 +80,7 @@ def test_canonical_of_every_upright_orientation_is_diagonal(directions: NDArray[
 @settings(deadline=None, max_examples=40)
 @given(grids(shear=0.2))
 def test_reorient_keeps_every_voxel_in_its_place(grid: Grid) -> None:
-    canonical = canonical_grid(grid)
+    canonical = grid.canonical()
     voxels = numbered(grid)
     turned = reorient(voxels, grid, canonical)
     assert np.shares_memory(turned, voxels)
@@ -122,7 +116,7 @@ def test_arrays_must_lie_on_their_grid() -> None:
 def test_working_grid_covers_the_scan_along_its_own_axes(grid: Grid, spacing: float, margin: float) -> None:
     work = working_grid(grid, spacing=spacing, margin_mm=margin)
     assert np.allclose(work.spacing, spacing)
-    canonical = canonical_grid(grid)
+    canonical = grid.canonical()
     axes = work.affine[:3, :3] / spacing
     assert np.allclose(axes, canonical.affine[:3, :3] / canonical.spacing)  # parallel: slices stay slices
     faces = np.array(list(product(*[(-0.5, n - 0.5) for n in grid.shape])))
@@ -221,7 +215,7 @@ def test_resample_to_the_same_grid_changes_nothing(grid: Grid, dtype: type) -> N
 @given(grids(shear=0.3))
 def test_resample_to_the_canonical_grid_is_reorient(grid: Grid) -> None:
     voxels = numbered(grid).astype(np.float32)
-    canonical = canonical_grid(grid)
+    canonical = grid.canonical()
     turned = resample(voxels, grid, canonical, interpolation="nearest")
     assert np.array_equal(turned, reorient(voxels, grid, canonical))
 

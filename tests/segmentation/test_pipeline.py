@@ -19,7 +19,7 @@ from dawson.model.calibration import calibrate
 from dawson.model.card import LOCATOR, load_model
 from dawson.preparation.intensity import brain_median
 from dawson.preparation.locator import Locator, locate
-from dawson.preparation.resample import canonical_grid, reorient
+from dawson.preparation.resample import reorient
 from dawson.preparation.visit import Inputs
 from dawson.segmentation.pipeline import _agreed, _Opinion, _second_opinion
 from dawson.synthesis.tissues import Anatomy
@@ -100,7 +100,7 @@ def test_the_order_of_axes_on_disk_changes_nothing(
     nib.save(turned, tmp_path / "FLAIR.nii.gz")
     result = dawson.segment(dawson.read_study(tmp_path))
     assert result.grid.orientation == axes
-    common = canonical_grid(of_flair.grid)
+    common = of_flair.grid.canonical()
     assert dice(reorient(result.lesions, result.grid, common), reorient(of_flair.lesions, of_flair.grid, common)) > 0.99
     assert result.load_ml == pytest.approx(of_flair.load_ml, rel=0.01)
 

@@ -6,6 +6,7 @@ world coordinates (x to the patient's right, y to the front, z up), as NIfTI and
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -50,6 +51,36 @@ class Grid:
 
         return "".join(str(code) for code in aff2axcodes(self.affine))
 
+    def crop(self, box: Sequence[slice]) -> Grid:
+        """The lattice of what ``array[box]`` holds: a slice an axis, in steps of 1; every voxel keeps its place.
+
+        Raises ValueError for slices of another step, which leave out voxels.
+        """
+        sides = [side.indices(length) for side, length in zip(box, self.shape, strict=True)]
+        if any(step != 1 for _, _, step in sides):
+            raise ValueError("a crop takes voxels in steps of 1")
+        i, j, k = (max(stop - start, 0) for start, stop, _ in sides)
+        return Grid((i, j, k), self._starting_at([start for start, _, _ in sides]))
+
+    def pad(self, widths: Sequence[tuple[int, int]]) -> Grid:
+        """The lattice of ``numpy.pad(array, widths)``: voxels added before and after, an axis each."""
+        i, j, k = (length + before + after for length, (before, after) in zip(self.shape, widths, strict=True))
+        return Grid((i, j, k), self._starting_at([-before for before, _ in widths]))
+
+    def canonical(self) -> Grid:
+        """The same lattice with its axes permuted and flipped so that i, j, k run closest to R, A, S.
+
+        Nothing is rotated: every voxel keeps its place in the world. Arrays follow with
+        :func:`dawson.preparation.resample.reorient`.
+        """
+        from nibabel.orientations import inv_ornt_aff, io_orientation  # noqa: PLC0415 (as in orientation)
+
+        orientation = io_orientation(self.affine)
+        shape = np.empty(3, dtype=np.int64)
+        shape[orientation[:, 0].astype(int)] = self.shape
+        i, j, k = shape.tolist()
+        return Grid(shape=(i, j, k), affine=self.affine @ inv_ornt_aff(orientation, self.shape))
+
     def to_world(self, index: Float) -> NDArray[np.float64]:
         """World coordinates (..., 3) in RAS+ mm of voxel coordinates (..., 3)."""
         return _transformed(index, self.affine)
@@ -64,6 +95,12 @@ class Grid:
             return False
         corners = np.array(np.meshgrid(*[(0, n - 1) for n in self.shape], indexing="ij")).reshape(3, -1).T
         return bool(np.abs(self.to_world(corners) - other.to_world(corners)).max() <= tolerance)
+
+    def _starting_at(self, index: Sequence[int]) -> NDArray[np.float64]:
+        """The affine (4, 4) of a lattice whose first voxel is this one's at ``index``."""
+        affine = self.affine.copy()
+        affine[:3, 3] = self.to_world(np.array(index, dtype=np.float64))
+        return affine
 
 
 def _transformed(points: Float, affine: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -7,8 +7,7 @@ import itertools
 import numpy as np
 import SimpleITK as sitk
 
-from dawson.core.arrays import Mask
-from dawson.preparation.resample import bounding_box
+from dawson.core.arrays import Mask, bounding_box
 
 BRIDGE_MM = 2.0  # strips thinner than twice this are no part of the brain's middle
 BLADE_MM = 20.0  # white matter of a gyrus is as thin as a strip, but ends this near to the middle

@@ -18,8 +18,8 @@ from dawson.model.card import LOCATOR, ONNX, Model, load_model
 from dawson.model.engine import Infer, load_engine
 from dawson.model.windows import run_model
 from dawson.preparation.brain import find_brain
+from dawson.preparation.head import block_means, spread_blocks
 from dawson.preparation.intensity import normalise, rough_scale
-from dawson.preparation.resample import block_means, spread_blocks
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,8 @@ from dawson.core.arrays import Image, Mask
 from dawson.core.grid import Grid
 from dawson.core.runtime import cores
 from dawson.core.study import Scan
-from dawson.preparation.resample import THREADS, canonical_grid, foreground_threshold, head_box, resample, working_grid
+from dawson.preparation.head import foreground_threshold, head_box
+from dawson.preparation.resample import THREADS, resample, working_grid
 
 Matrix = NDArray[np.float64]
 Motion = NDArray[np.float64]
@@ -95,7 +96,7 @@ def align(moving: Scan, reference: Scan) -> Alignment:
     centre = fixed.grid.to_world(np.argwhere(fixed.head).mean(axis=0))
     judge = _judge(fixed, floating, centre)
     headers = np.zeros(6)
-    if canonical_grid(moving.grid).same_as(canonical_grid(reference.grid)):
+    if moving.grid.canonical().same_as(reference.grid.canonical()):
         here, *around = judge([headers, *(headers + PROBE * step for step in _AXES)])
         if here > 0 and here >= max(around):
             note = f"one grid, and no step of {PROBE:g} mm or {PROBE:g} degree improves the match"

@@ -27,8 +27,9 @@ from dawson.core.arrays import Image
 from dawson.core.errors import InputError
 from dawson.core.grid import Grid
 from dawson.core.study import Scan
+from dawson.preparation.head import foreground_threshold, head_box
 from dawson.preparation.intensity import from_zero
-from dawson.preparation.resample import canonical_grid, foreground_threshold, head_box, reorient, resample
+from dawson.preparation.resample import reorient, resample
 from dawson.recipe import SingleVolume as Settings
 
 CROWN_MM = 90.0  # below the top of the head: what lies there is cranium, not face, and centres the crop
@@ -83,7 +84,7 @@ def prepare_volume(scan: Scan, settings: Settings) -> Prepared:
         )
     voxels = np.clip((placed - np.float32(low)) / np.float32(high - low), 0, 1)
     blurred = smooth(voxels, tuple(settings.blur_mm / s for s in settings.spacing_mm))
-    kernel = contrast_kernel(blurred, canonical_grid(scan.grid).spacing, settings)
+    kernel = contrast_kernel(blurred, scan.grid.canonical().spacing, settings)
     sharpened = blurred + np.float32(kernel.amount) * (blurred - smooth(blurred, kernel.widths))
     rounded = np.clip(sharpened, 0, 1).astype(np.float16).astype(np.float32)
     return Prepared(rounded, grid, kernel, () if warning is None else (warning,))
@@ -91,14 +92,12 @@ def prepare_volume(scan: Scan, settings: Settings) -> Prepared:
 
 def volume_grid(scan: Scan, settings: Settings) -> Grid:
     """The lattice of ``settings.shape`` along the scan's own axes, centred on the cranium, from its top down."""
-    canonical = canonical_grid(scan.grid)
+    canonical = scan.grid.canonical()
     image = reorient(scan.voxels, scan.grid, canonical)
     first, last = head_box(image, canonical)
     floor = max(int(first[2]), int(last[2] - np.ceil((CROWN_MM + SPARE_MM) / canonical.spacing[2])))
-    affine = canonical.affine.copy()
-    affine[:3, 3] = canonical.to_world(np.array([0.0, 0.0, floor]))
-    crown = image[:, :, floor : int(last[2])]
-    low, high = head_box(crown, Grid((crown.shape[0], crown.shape[1], crown.shape[2]), affine))
+    crown = (slice(None), slice(None), slice(floor, int(last[2])))
+    low, high = head_box(image[crown], canonical.crop(crown))
     middle = canonical.to_world(np.array([(low[0] + high[0] - 1) / 2, (low[1] + high[1] - 1) / 2, last[2] - 0.5]))
     axes = canonical.affine[:3, :3]
     u, _, vt = np.linalg.svd(axes / np.linalg.norm(axes, axis=0))

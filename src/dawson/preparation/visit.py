@@ -12,15 +12,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dawson.core.arrays import Image, Mask
+from dawson.core.arrays import Image, Mask, bounding_box
 from dawson.core.errors import InputError
 from dawson.core.grid import Grid
 from dawson.core.runtime import cores
 from dawson.core.study import Modality, Study
+from dawson.preparation.head import block_means, head_box, spread_blocks
 from dawson.preparation.intensity import brain_median, from_zero, normalise
 from dawson.preparation.locator import Locator, locate
 from dawson.preparation.register import Alignment, align
-from dawson.preparation.resample import block_means, bounding_box, head_box, resample, spread_blocks, working_grid
+from dawson.preparation.resample import resample, working_grid
 from dawson.quality.shape import USUAL_BRAIN_ML
 from dawson.recipe import Prepare
 
@@ -120,12 +121,9 @@ def frame(study: Study, head: Head, parenchyma: Mask) -> Inputs:
     box = bounding_box(parenchyma, margin=round(BRAIN_MARGIN_MM / head.grid.spacing[0]))
     warnings = list(head.warnings)
     scaled, scales, coverage = _scaled(study, head.images, head.covered, parenchyma, box, warnings)
-    affine = head.grid.affine.copy()
-    affine[:3, 3] = head.grid.to_world(np.array([s.start for s in box], dtype=np.float64))
-    _, i, j, k = scaled.shape
     return Inputs(
         scaled,
-        Grid((i, j, k), affine),
+        head.grid.crop(box),
         parenchyma[box],
         head.alignment,
         tuple(warnings),

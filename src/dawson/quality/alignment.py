@@ -7,12 +7,12 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from dawson.core.arrays import Mask
+from dawson.core.arrays import Mask, bounding_box
 from dawson.core.grid import Grid
 from dawson.core.result import Check
 from dawson.core.study import Modality, Scan, Study
 from dawson.preparation.register import Alignment, mutual_information
-from dawson.preparation.resample import bounding_box, resample, working_grid
+from dawson.preparation.resample import resample, working_grid
 
 LATTICE_MM = 2.7  # odd, so that its points never coincide with voxels all over
 PROBE_MM = 2.0  # shifts that are tried along x, y and z

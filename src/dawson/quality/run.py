@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from dawson.core.arrays import Labels, Mask
+from dawson.core.arrays import Labels, Mask, bounding_box
 from dawson.core.result import Check, Volumes
 from dawson.core.study import Modality, Scan, Study
 from dawson.measurement.anatomy import VENTRICLES, WHITE_MATTER, chosen
 from dawson.measurement.location import Frame
 from dawson.preparation.intensity import from_zero
 from dawson.preparation.register import Alignment
-from dawson.preparation.resample import bounding_box, resample
+from dawson.preparation.resample import resample
 from dawson.quality.alignment import check_alignment
 from dawson.quality.intensities import View, check_contrast, check_intensities, check_noise
 from dawson.quality.shape import Outline, check_brain_volume, check_field_of_view, check_halves, check_outline

@@ -88,11 +88,7 @@ def _cut(result: Result) -> _Cut:
         first, last = (min(edges), max(edges)) if edges else (0, grid.shape[axis] - 1)
         box.append(slice(max(int(first), 0), min(int(last) + 1, grid.shape[axis])))
     part = tuple(box)
-    affine = grid.affine.copy()
-    affine[:3, 3] += affine[:3, :3] @ [b.start for b in box]
-    ids = _ids(result)[part]
-    i, j, k = ids.shape
-    return _Cut(scans[part], ids, Grid((i, j, k), affine))
+    return _Cut(scans[part], _ids(result)[part], grid.crop(box))
 
 
 def _ids(result: Result) -> NDArray[Any]:

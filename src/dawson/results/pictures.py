@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from dawson.core.arrays import Mask
 from dawson.core.grid import Grid
 from dawson.core.result import Segmentation
+from dawson.preparation.resample import reorient
 from dawson.results.summary import dawson_version
 
 MOST_TILES = 12
@@ -99,25 +99,17 @@ def _view(segmentation: Segmentation) -> View:
 
 def cut_view(image: NDArray[Any], lesions: Mask, brain: Mask, grid: Grid) -> View:
     """Everything in canonical orientation, cut to the brain with a margin (or, without one, not at all)."""
-    turn = io_orientation(grid.affine)
-
-    def canonical(array: NDArray[Any]) -> NDArray[Any]:
-        return np.asarray(apply_orientation(array, turn))
-
-    lesions = canonical(lesions)
-    shown = canonical(brain) | lesions
-    affine = grid.affine @ inv_ornt_aff(turn, grid.shape)
+    canonical = grid.canonical()
+    image, lesions, brain = (reorient(array, grid, canonical) for array in (image, lesions, brain))
+    shown = brain | lesions
     box: list[slice] = []
     for axis in range(3):
         along = np.flatnonzero(shown.any(axis=tuple({0, 1, 2} - {axis})))
-        edge = float(np.linalg.norm(affine[:3, axis]))
-        margin = 0 if axis == 2 else round(AROUND_MM / edge)
+        margin = 0 if axis == 2 else round(AROUND_MM / canonical.spacing[axis])
         first, last = (along[0], along[-1]) if along.size else (0, shown.shape[axis] - 1)
         box.append(slice(max(int(first) - margin, 0), min(int(last) + margin + 1, shown.shape[axis])))
-    affine[:3, 3] += affine[:3, :3] @ [b.start for b in box]
-    cut = canonical(image)[tuple(box)]
-    i, j, k = cut.shape
-    return View(cut, lesions[tuple(box)], shown[tuple(box)], Grid(shape=(i, j, k), affine=affine))
+    part = tuple(box)
+    return View(image[part], lesions[part], shown[part], canonical.crop(part))
 
 
 def _slices(view: View, *, most: int = MOST_TILES) -> list[int]:

@@ -19,9 +19,10 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
+from dawson.core.arrays import bounding_box
 from dawson.core.errors import InputError
 from dawson.core.files import replace_file
-from dawson.preparation.resample import HEAD_MM, bounding_box
+from dawson.preparation.head import HEAD_MM
 from dawson.synthesis.tissues import INDEX, PARENCHYMA, TISSUES, Anatomy, anatomy_of_tissue, tissue_of_value
 
 DISTANCE_STEP_MM = 0.1  # of the stored distance to the ventricles, which ends at 25.5 mm

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dawson.core.arrays import bounding_box
 from dawson.core.grid import Grid
 from dawson.evaluation.metrics.overlap import measure_overlap
-from dawson.preparation.resample import bounding_box
 
 SHAPE = (6, 7, 5)
 

@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from dawson.core.arrays import Mask
 from dawson.core.errors import InputError, UsageError
 from dawson.core.grid import Grid
-from dawson.preparation.resample import SAME_GRID_MM, canonical_grid, reorient, resample
+from dawson.preparation.resample import SAME_GRID_MM, reorient, resample
 
 
 def same_lattice(first: Grid, second: Grid) -> bool:
     """Whether two grids hold the same voxels, though maybe in another order (LAS beside RAS)."""
     if first.same_as(second, tolerance=SAME_GRID_MM):
         return True
-    return canonical_grid(first).same_as(canonical_grid(second), tolerance=SAME_GRID_MM)
+    return first.canonical().same_as(second.canonical(), tolerance=SAME_GRID_MM)
 
 
 def onto(array: NDArray[Any], source: Grid, target: Grid, *, allowed: bool, file: Path | None = None) -> NDArray[Any]:
@@ -33,8 +33,8 @@ def onto(array: NDArray[Any], source: Grid, target: Grid, *, allowed: bool, file
     if source.same_as(target, tolerance=SAME_GRID_MM):
         return array
     if same_lattice(source, target):
-        turned = reorient(array, source, canonical_grid(source))
-        return reorient(turned, canonical_grid(target), target)
+        turned = reorient(array, source, source.canonical())
+        return reorient(turned, target.canonical(), target)
     check_grid(source, target, allowed=allowed, file=file)
     return resample(array, source, target, interpolation="linear" if array.dtype == np.float32 else "nearest")
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dawson.core.arrays import Float, Image, Labels, Mask
+from dawson.core.arrays import Float, Image, Labels, Mask, bounding_box
 from dawson.core.errors import UsageError
 from dawson.core.grid import Grid
 from dawson.evaluation.metrics.columns import SIZES, columns_of, definitions_of
@@ -19,7 +19,6 @@ from dawson.evaluation.metrics.overlap import measure_overlap
 from dawson.evaluation.metrics.surface import measure_surfaces
 from dawson.evaluation.settings import Settings, suffix_of
 from dawson.measurement.lesions import VOLUME_TOLERANCE
-from dawson.preparation.resample import bounding_box
 
 __all__ = ["COLUMNS", "DEFINITIONS", "CaseMetrics", "LesionOutcome", "Settings", "measure_case"]
 

@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dawson.core.arrays import Image, Mask
+from dawson.core.arrays import Image, Mask, bounding_box
 from dawson.core.errors import UsageError
 from dawson.core.grid import Grid
 from dawson.evaluation.metrics.lesionwise import Cut, Lesions, cut_for, match, overlaps, ratio
 from dawson.evaluation.settings import Settings
-from dawson.preparation.resample import bounding_box
 
 VOXEL_THRESHOLDS = np.arange(1, 100) / 100.0
 LESION_THRESHOLDS = np.arange(1, 20) / 20.0

@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from dawson.core.arrays import Mask
+from dawson.core.arrays import Mask, bounding_box
 from dawson.core.errors import UsageError
 from dawson.core.grid import Grid
 from dawson.evaluation.metrics.lesionwise import cut_for, detection, match, overlaps
 from dawson.evaluation.metrics.overlap import measure_overlap
 from dawson.evaluation.settings import Settings
-from dawson.preparation.resample import bounding_box
 
 
 def agreement(masks: Sequence[Mask], grid: Grid, settings: Settings) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from dawson.evaluation.output.chart_style import DPI, STYLE, WIDTH, Chart, to_pn
 from dawson.evaluation.result import Evaluation, Reading, Row
 from dawson.nifti.mask import read_anatomy, read_mask, read_probability
 from dawson.nifti.scan import read_scan
-from dawson.preparation.resample import canonical_grid, reorient, resample
+from dawson.preparation.resample import reorient, resample
 
 WORST = 4  # cases shown
 SLICES = 3  # of each
@@ -81,7 +81,7 @@ def _view(row: Row, reading: Reading) -> _View:
     mask = onto(mask, source, grid, allowed=pair.resample)
     outcome = np.zeros(grid.shape, dtype=np.uint8)
     outcome[truth & mask], outcome[truth & ~mask], outcome[mask & ~truth] = AGREED, MISSED, WRONG
-    canonical = canonical_grid(grid)
+    canonical = grid.canonical()
     scan, brain = _scan(pair.image, pair.anatomy, canonical)
     return _cut(_View(scan, reorient(outcome, grid, canonical), canonical), brain)
 
@@ -122,11 +122,7 @@ def _cut(view: _View, brain: Mask | None) -> _View:
         margin = round(AROUND_MM / view.grid.spacing[axis])
         box.append(slice(max(int(along[0]) - margin, 0), int(along[-1]) + 1 + margin))
     part = (box[0], box[1], slice(None))
-    affine = view.grid.affine.copy()
-    affine[:3, 3] += affine[:3, :3] @ [box[0].start, box[1].start, 0]
-    outcome = view.outcome[part]
-    i, j, k = outcome.shape
-    return _View(None if view.scan is None else view.scan[part], outcome, Grid((i, j, k), affine))
+    return _View(None if view.scan is None else view.scan[part], view.outcome[part], view.grid.crop(part))
 
 
 def _slices(view: _View) -> list[int]:
