@@ -12,6 +12,7 @@ from dawson.cases.find import Case
 from dawson.core.errors import InputError, UsageError
 from dawson.core.files import replace_file
 from dawson.core.study import Modality
+from dawson.core.tables import original_text, table_text
 
 SETS = ("train", "validation", "test", "unused")
 COLUMNS = ("patient", "visit", "sequence", "set")
@@ -67,12 +68,9 @@ def split_by(cases: Iterable[Case], role: Callable[[Volume], str], notes: Iterab
 def write_split(file: Path, split: Split) -> Path:
     """Write ``patient, visit, sequence, set`` as tab-separated values, in place at once."""
     rows = [(*v.key, name) for name in SETS for v in split[name]]
-    text = io.StringIO()
-    writer = csv.writer(text, delimiter="\t", lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows((patient, visit or "n/a", modality, name) for patient, visit, modality, name in sorted(rows))
+    lines = [(patient, visit or "n/a", modality, name) for patient, visit, modality, name in sorted(rows)]
     try:
-        replace_file(file, text.getvalue())
+        replace_file(file, table_text([COLUMNS, *lines], delimiter="\t"))
     except OSError as error:
         remedy = "make room or give permission there"
         raise UsageError(f"the split could not be written ({error.strerror})", remedy=remedy, file=file) from error
@@ -119,7 +117,8 @@ def _read_sets(file: Path) -> dict[Key, str]:
     if not lines or tuple(lines[0]) != COLUMNS:
         raise InputError(f"does not begin with the columns {', '.join(COLUMNS)}", remedy="restore them", file=file)
     sets: dict[Key, str] = {}
-    for number, cells in enumerate(lines[1:], 2):
+    for number, stored in enumerate(lines[1:], 2):
+        cells = [original_text(cell) for cell in stored]
         if not any(cells):
             continue
         if len(cells) != len(COLUMNS) or cells[3] not in SETS or cells[2] not in set(Modality):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from dawson.core.errors import InputError
 from dawson.core.study import Modality
+from dawson.core.tables import original_text
 
 COLUMNS: Mapping[str, str] = {"patient": "patient", "visit": "visit", "mask": "mask", "unsure": "unsure"} | {
     alias: modality.value for modality in Modality for alias in (modality.value, f"{modality.value}w")
@@ -76,7 +77,7 @@ def _rows(lines: Iterator[list[str]], table: Path, problems: list[str]) -> Itera
         if len(cells) > len(header):
             problems.append(f"line {number}: {len(cells)} cells under {len(header)} columns; {SHAPE}")
             continue
-        values = {name: cell.strip() for name, cell in zip(header, cells, strict=False) if name}
+        values = {name: original_text(cell.strip()) for name, cell in zip(header, cells, strict=False) if name}
         values = {name: "" if cell.lower() in NOTHING else cell for name, cell in values.items()}
         patient, visit = values.get("patient", ""), values.get("visit", "")
         bad = [name for name in (patient, visit) if not _can_be_a_name(name)]

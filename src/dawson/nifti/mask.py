@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from dawson.core.arrays import Image, Labels, Mask
 from dawson.core.errors import InputError
 from dawson.core.grid import Grid
+from dawson.core.tables import original_text
 from dawson.nifti.geometry import read_geometry
 from dawson.nifti.header import read_header, read_voxels
 from dawson.nifti.scan import ENDINGS
@@ -110,8 +111,9 @@ def read_anatomy(file: Path) -> tuple[Labels, Grid, dict[int, str]]:
     names: dict[int, str] = {}
     if table.is_file():
         try:
-            with table.open(encoding="utf-8", newline="") as stream:
-                names = {int(row["index"]): str(row["name"]) for row in csv.DictReader(stream, delimiter="\t")}
+            with table.open(encoding="utf-8-sig", newline="") as stream:  # spreadsheets put a mark in front
+                rows = csv.DictReader(stream, delimiter="\t")
+                names = {int(row["index"]): original_text(str(row["name"])) for row in rows}
         except (OSError, KeyError, TypeError, ValueError, csv.Error) as error:
             raise InputError(
                 "this is no table of anatomy labels with the columns index and name",

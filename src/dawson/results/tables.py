@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Mapping
 
 from dawson.core.result import Lesion
+from dawson.core.tables import table_text
 
 LESION_COLUMNS = (
     "id",
@@ -46,15 +45,9 @@ def lesions_csv(lesions: Iterable[Lesion]) -> str:
         )
         for lesion in lesions
     ]
-    return _text([LESION_COLUMNS, *rows], delimiter=",")
+    return table_text([LESION_COLUMNS, *rows])
 
 
 def anatomy_tsv(names: Mapping[int, str]) -> str:
     """The values of the anatomy labels and their names, as BIDS has it for a ``_dseg.tsv``: index, name."""
-    return _text([("index", "name"), *sorted(names.items())], delimiter="\t")
-
-
-def _text(rows: Iterable[Iterable[object]], *, delimiter: str) -> str:
-    text = io.StringIO()
-    csv.writer(text, delimiter=delimiter, lineterminator="\n").writerows(rows)
-    return text.getvalue()
+    return table_text([("index", "name"), *sorted(names.items())], delimiter="\t")

@@ -7,8 +7,6 @@ would make its figures worthless. What a search knows lies in its folder: ``sear
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -18,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from dawson.core.errors import InputError, UsageError
 from dawson.core.files import replace_file
+from dawson.core.tables import table_text
 from dawson.recipe import load_recipe, recipe_names, recipe_to_dict
 from dawson.searching.grid import Axis, Point, expand, spell
 from dawson.searching.jobs import Place, Task, Tell, Train, epochs_of, failure_note, result_of, run_tasks
@@ -253,8 +252,6 @@ def _shared_split(file: Path, cases: Path, split: str | Path | None, cache: Path
 def _write(out: Path, asked: Mapping[str, Any], axes: Sequence[Axis], rows: Sequence[Row]) -> None:
     """Write the ranking; each file changes in one step."""
     lines = table(axes, rows)
-    text = io.StringIO()
-    csv.writer(text, delimiter="\t", lineterminator="\n").writerows(lines)
     best = next((row for row in rows if row.dice is not None), None)
     record = {
         "format": FORMAT,
@@ -276,5 +273,5 @@ def _write(out: Path, asked: Mapping[str, Any], axes: Sequence[Axis], rows: Sequ
             for row in rows
         ],
     }
-    replace_file(out / TABLE, text.getvalue())
+    replace_file(out / TABLE, table_text(lines, delimiter="\t"))
     write_json(out / RECORD, record)

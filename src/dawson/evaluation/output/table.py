@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from dawson.core.tables import table_text
 from dawson.evaluation.metrics.columns import columns_of
 from dawson.evaluation.output.summary import headline
 from dawson.evaluation.result import Evaluation
@@ -47,7 +46,7 @@ def metrics_csv(evaluation: Evaluation) -> str:
                 *((_digits(against.get("dice")), _digits(against.get("lesion_f1"))) if raters else ()),
             )
         )
-    return _csv(rows)
+    return table_text(rows)
 
 
 def lesions_csv(evaluation: Evaluation) -> str:
@@ -69,7 +68,7 @@ def lesions_csv(evaluation: Evaluation) -> str:
                 )
                 for lesion in lesions
             ]
-    return _csv(rows)
+    return table_text(rows)
 
 
 def cohort_table(summary: Mapping[str, Any], columns: Sequence[str]) -> list[list[str]]:
@@ -204,9 +203,3 @@ def _digits(value: float | None) -> str:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def _csv(rows: Iterable[Iterable[object]]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue()

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable
 from typing import Any
 
+from dawson.core.tables import table_text
 from dawson.reporting.cohort.visits import Visit, short_hash, visit_warnings
 from dawson.reporting.facts import REGIONS
 
 SEQUENCES = ("flair", "t1", "t2")
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a cell that begins so is run by spreadsheet programs
 RULE = ("threshold", "peak", "minimum_lesion_mm3", "connectivity")
 COLUMNS = (
     *("visit", "quality", "lesion_count", "count_long_axis_3mm", "lesion_load_ml", "load_low_ml", "load_high_ml"),
@@ -29,18 +27,12 @@ COLUMNS = (
 
 def cohort_csv(visits: Iterable[Visit]) -> str:
     """One row a visit under :data:`COLUMNS`. Text that a spreadsheet would run as a formula gets an apostrophe."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({name: _cell(value) for name, value in _row(visit).items()} for visit in visits)
-    return text.getvalue()
+    rows = (_row(visit) for visit in visits)
+    return table_text([COLUMNS, *([_one_line(row[name]) for name in COLUMNS] for row in rows)])
 
 
-def _cell(value: Any) -> Any:
-    if isinstance(value, str):
-        line = " ".join(value.split())
-        return f"'{line}" if value.startswith(FORMULA) or line.startswith(FORMULA) else line
-    return value
+def _one_line(value: object) -> object:
+    return " ".join(value.split()) if isinstance(value, str) else value
 
 
 def _row(visit: Visit) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from dawson import __version__
 from dawson.core.grid import Grid
 from dawson.core.study import Modality
+from dawson.core.tables import table_text
 from dawson.synthesis.cohort.patient_series import PatientVisit, Scanner
 from dawson.synthesis.cohort.plan import CohortSettings, PatientPlan
 
@@ -97,10 +98,9 @@ def participants_files(settings: CohortSettings, plans: Iterable[PatientPlan]) -
         lesions = "n/a" if plan.lesions is None else _stem(settings.masks[plan.lesions].name)
         group = "healthy" if plan.lesions is None else "ms"
         rows.append([plan.name, str(len(plan.scanners)), group, _stem(settings.maps[plan.head].name), lesions])
-    text = "".join("\t".join(row) + "\n" for row in rows)
     meaning: dict[str, Any] = {name: {"Description": description} for name, description in columns.items()}
     meaning["group"]["Levels"] = {"ms": "Has lesions", "healthy": "Has none"}
-    return {"participants.tsv": text.encode(), "participants.json": _json(meaning)}
+    return {"participants.tsv": table_text(rows, delimiter="\t").encode(), "participants.json": _json(meaning)}
 
 
 def scan_files(patient: str, number: int, scanner: Scanner, visit: PatientVisit) -> dict[str, bytes]:
