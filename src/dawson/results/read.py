@@ -24,8 +24,7 @@ from dawson.core.errors import InputError
 from dawson.core.grid import Grid
 from dawson.core.names import ANATOMY_MAP, DISPLAY_SCANS, LESION_MASK, LESION_TABLE, SUMMARY
 from dawson.core.result import Lesion
-from dawson.results.schema import SUMMARY as FIELDS
-from dawson.results.schema import misfit
+from dawson.results.schema import plain, validate
 
 AGAIN = "segment the visit again, with --overwrite"
 LOAD_TOLERANCE = 1e-3  # relative: the mask's geometry is stored as float32
@@ -162,10 +161,12 @@ def _read_summary(out: Path) -> Mapping[str, Any]:
     if isinstance(summary, dict) and "lesion_count" in summary and "quality" not in summary:
         finding = "this result is of an older dawson, which measured too little for a report"
         raise InputError(finding, remedy=AGAIN, file=out)
-    if (found := misfit(summary, FIELDS)) is not None:
-        raise InputError(f"this is no summary of a result as dawson writes it: {found}", remedy=AGAIN, file=file)
-    content: Mapping[str, Any] = summary
-    return content
+    try:
+        return plain(validate(summary), defaults=True)
+    except ValueError as error:
+        raise InputError(
+            f"this is no summary of a result as dawson writes it: {error}", remedy=AGAIN, file=file
+        ) from error
 
 
 def _refuse(constant: str) -> Any:

@@ -1,107 +1,194 @@
-"""What the summary of a result must hold before a report is made of it: names and types, nothing else.
+"""``summary.json``, field by field: one definition, through which it is written and read back.
 
-A specification is a type, a set of allowed words, a tuple of specifications of which one must fit, a dict of
-required fields with a specification each (further fields are welcome), :class:`Each` for a mapping whose keys
-are free, or a list of one specification for a list of any length.
+Types are strict: a text is no number, and a number is finite. Fields beyond these are welcome, so that results of
+other versions can be read. Volumes are in ml, lengths in mm.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from pydantic import AllowInfNan, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+Number = int | Annotated[float, AllowInfNan(False)]
+Status = Literal["fail", "pass", "warn"]
 
 
-@dataclass(frozen=True)
-class Each:
-    """A mapping of any keys to values of one specification."""
+class Part(BaseModel):
+    """A table of the summary."""
 
-    of: Any
-
-
-NUMBER = (int, float)
-MAYBE = (int, float, type(None))
-TEXT = (str, type(None))
-STATUS = frozenset({"pass", "warn", "fail"})
-
-REGION = {"count": int, "count_long_axis_3mm": int, "volume_ml": NUMBER, "largest_long_axis_mm": MAYBE}
-
-SUMMARY: dict[str, Any] = {
-    "notice": str,
-    "lesion_count": int,
-    "count_long_axis_3mm": int,
-    "lesion_load_ml": NUMBER,
-    "reference": str,
-    "sequences": [str],
-    "inputs": Each({"sha256": TEXT, "shape": [int], "spacing_mm": [NUMBER], "orientation": str}),
-    "alignment": Each(str),
-    "model": {"name": str, "version": (str, int, float, type(None)), "sha256": TEXT},
-    "rule": {
-        "threshold": MAYBE,
-        "peak": MAYBE,
-        "minimum_lesion_mm3": MAYBE,
-        "connectivity": int,
-    },
-    "versions": Each(str),
-    "warnings": [str],
-    "regions": (
-        dict.fromkeys(("periventricular", "juxtacortical", "infratentorial", "deep"), REGION),
-        type(None),
-    ),
-    "region_rules": TEXT,
-    "position_rules": TEXT,
-    "volumes": (
-        {
-            "brain_ml": MAYBE,
-            "ventricles_ml": MAYBE,
-            "intracranial_ml": MAYBE,
-            "load_percent_of_brain": MAYBE,
-            "methods": Each(str),
-        },
-        type(None),
-    ),
-    "load_interval": (
-        {
-            "low_ml": NUMBER,
-            "high_ml": NUMBER,
-            "method": str,
-            "coverage": ({"inside": int, "cases": int}, type(None)),
-        },
-        type(None),
-    ),
-    "confidence": (Each({"rule": str, "count": int, "true_share": MAYBE, "measured_on": MAYBE}), type(None)),
-    "quality": {"status": STATUS, "checks": [{"name": str, "status": STATUS, "words": str}]},
-    "display": {"sequences": [str], "window": str},
-}
-"""``summary.json``, as far as a report needs it."""
+    model_config = ConfigDict(strict=True, extra="allow", frozen=True)
 
 
-def misfit(value: Any, wanted: Any, name: str = "") -> str | None:
-    """The first field that is missing or of another kind, in words; None where all is as specified."""
-    if isinstance(wanted, Each):
-        wanted = dict.fromkeys(value, wanted.of) if isinstance(value, Mapping) else {}
-    if isinstance(wanted, dict):
-        if not isinstance(value, Mapping):
-            return f"{name or 'it'} is no table"
-        for field, kind in wanted.items():
-            inner = f"{name}.{field}" if name else str(field)
-            if field not in value:
-                return f"{inner} is missing"
-            if (found := misfit(value[field], kind, inner)) is not None:
-                return found
-        return None
-    if isinstance(wanted, list):
-        if not isinstance(value, list):
-            return f"{name} is no list"
-        return next((found for item in value if (found := misfit(item, wanted[0], name)) is not None), None)
-    if isinstance(wanted, tuple):
-        tried = [misfit(value, kind, name) for kind in wanted]
-        return None if None in tried else tried[0]
-    if isinstance(wanted, frozenset):
-        return None if isinstance(value, str) and value in wanted else f"{name} is none of {', '.join(sorted(wanted))}"
-    if isinstance(value, bool) or not isinstance(value, wanted):
-        return f"{name} is of another kind"
-    if isinstance(value, float) and not math.isfinite(value):
-        return f"{name} is no finite number"
-    return None
+class Region(Part):
+    """The lesions of one region."""
+
+    count: int
+    count_long_axis_3mm: int = Field(description="lesions with a long axis of 3 mm or more")
+    volume_ml: Number
+    largest_long_axis_mm: Number | None = Field(description="null without lesions")
+
+
+class Regions(Part):
+    """Where lesions are counted apart, as the McDonald criteria have it."""
+
+    periventricular: Region
+    juxtacortical: Region
+    infratentorial: Region
+    deep: Region
+
+
+class Volumes(Part):
+    """Volumes of what the scan shows; null where the model does not tell that anatomy apart."""
+
+    brain_ml: Number | None
+    ventricles_ml: Number | None
+    intracranial_ml: Number | None
+    load_percent_of_brain: Number | None
+    methods: dict[str, str] = Field(description="how each was measured, by its name")
+
+
+class Coverage(Part):
+    """On how many labelled scans the interval held the true load."""
+
+    inside: int
+    cases: int
+
+
+class LoadInterval(Part):
+    """The lesion load at two further thresholds."""
+
+    low_ml: Number
+    high_ml: Number
+    method: str
+    coverage: Coverage | None = Field(description="null where it was not measured from these sequences")
+
+
+class ConfidenceClass(Part):
+    """Lesions of one class of confidence."""
+
+    rule: str
+    count: int
+    true_share: Number | None = Field(description="share of such lesions that were true on labelled scans, 0 to 1")
+    measured_on: Number | None = Field(description="of how many lesions")
+
+
+class Input(Part):
+    """A scan that was given; neither its name nor its folder."""
+
+    sha256: str | None
+    shape: list[int] = Field(description="voxels along i, j and k")
+    spacing_mm: list[Number]
+    orientation: str = Field(description="such as LAS: where i, j and k grow to")
+    affine: list[list[Number]] = Field(default=[], description="4 × 4, from voxels to RAS+ mm")
+
+
+class UsedModel(Part):
+    """The model that found the lesions; what else its card says stands beside these fields."""
+
+    name: str
+    version: str | Number | None = None
+    sha256: str | None
+
+
+class Rule(Part):
+    """How the map of probabilities becomes lesions."""
+
+    threshold: Number | None = Field(description="a voxel of this probability or more is lesion")
+    peak: Number | None = Field(description="a lesion that reaches this probability nowhere is left out")
+    minimum_lesion_mm3: Number | None
+    connectivity: int
+
+
+class QualityCheck(Part):
+    """One check of quality control."""
+
+    name: str
+    status: Status
+    words: str = Field(description="one sentence on what was found and what it means")
+    figures: dict[str, Number | str | None] = Field(default={}, description="the numbers behind it")
+
+
+class Quality(Part):
+    """Quality control: the worst status of all checks, and each of them."""
+
+    status: Status
+    checks: list[QualityCheck]
+
+
+class Display(Part):
+    """What ``display.nii.gz`` holds."""
+
+    sequences: list[str] = Field(description="in the order of its volumes, the reference first")
+    window: str = Field(description="which intensities became black and white")
+
+
+class Summary(Part):
+    """The content of ``summary.json``."""
+
+    version: int = Field(default=1, alias="schema", description="raised when a field changes its meaning")
+    notice: str
+    lesion_count: int
+    count_long_axis_3mm: int = Field(description="lesions with a long axis of 3 mm or more")
+    lesion_load_ml: Number = Field(description="the volume of all lesions")
+    largest_lesion_ml: Number | None = None
+    regions: Regions | None = Field(description="null where the model knows no anatomy")
+    region_rules: str | None
+    position_rules: str | None
+    volumes: Volumes | None = Field(description="null where the model knows no anatomy")
+    load_interval: LoadInterval | None
+    confidence: dict[str, ConfidenceClass] | None
+    reference: str = Field(description="the sequence on whose grid all results lie")
+    sequences: list[str] = Field(description="what the model saw")
+    inputs: dict[str, Input] = Field(description="what was given, by sequence")
+    alignment: dict[str, str] = Field(description="what was done to bring each further scan to the reference")
+    model: UsedModel
+    rule: Rule
+    seconds: dict[str, Number | None] = Field(default={}, description="wall-clock time by step")
+    versions: dict[str, str] = Field(description="of dawson, Python and the libraries that take part")
+    quality: Quality
+    display: Display
+    warnings: list[str] = Field(description="each once; names and folders of files are left out")
+
+
+SCALARS = ("int", "float", "str")  # by which pydantic names the branches of a union
+
+
+def validate(content: Any) -> Summary:
+    """The summary in ``content`` (plain types, as JSON has them).
+
+    Raises :class:`ValueError` with the first field that is missing or of another kind, in words.
+    """
+    try:
+        return Summary.model_validate(content)
+    except ValidationError as error:
+        raise ValueError(_in_words(error.errors()[0])) from error
+
+
+def plain(summary: Summary, *, defaults: bool = False) -> dict[str, Any]:
+    """The summary as JSON has it; ``defaults`` also gives fields that were not set."""
+    return summary.model_dump(by_alias=True, exclude_unset=not defaults)
+
+
+def json_schema() -> Mapping[str, Any]:
+    """The JSON schema of ``summary.json``, with the description of each field."""
+    return Summary.model_json_schema()
+
+
+def _in_words(error: ErrorDetails) -> str:
+    names = [part for part in error["loc"] if not isinstance(part, int)]
+    if names and names[-1] in SCALARS:
+        names = names[:-1]
+    field = ".".join(map(str, names)) or "it"
+    kinds = {
+        "missing": "is missing",
+        "model_type": "is no table",
+        "dict_type": "is no table",
+        "list_type": "is no list",
+        "finite_number": "is no finite number",
+    }
+    if error["type"] == "literal_error":
+        return f"{field} is none of fail, pass, warn"
+    return f"{field} {kinds.get(error['type'], 'is of another kind')}"

@@ -21,6 +21,7 @@ from dawson.measurement.lesions import CONNECTIVITY
 from dawson.measurement.regions import count_long
 from dawson.preparation.display import WINDOW
 from dawson.results.findings import findings, quality
+from dawson.results.schema import plain, validate
 
 NOTICE = (
     "dawson is research software and not a medical device; "
@@ -32,7 +33,7 @@ SCHEMA = 1
 
 LIBRARIES = ("numpy", "nibabel", "SimpleITK", "openvino", "pillow")
 
-ASIDE = ("learn", "evaluate", "report")  # parts of dawson that no result hangs on
+NO_PART = ("evaluation", "reporting", "searching", "synthesis", "training")  # rooms that no result hangs on
 
 RULE = ("threshold", "peak", "minimum_lesion_mm3")
 """What the model says of how its map becomes lesions; the connectivity is dawson's own."""
@@ -69,8 +70,7 @@ def summarise(segmentation: Segmentation) -> dict[str, Any]:
         "display": {"sequences": [modality.value for modality in displayed], "window": WINDOW},
         "warnings": [_anonymous(text, segmentation) for text in warnings],
     }
-    plain: dict[str, Any] = _plain(summary)
-    return plain
+    return plain(validate(_as_json(summary)))
 
 
 def to_json(summary: Mapping[str, Any], *, ascii_only: bool = False) -> str:
@@ -101,12 +101,12 @@ def dawson_version() -> str:
 
 @cache
 def code_hash() -> str:
-    """The first 12 digits of a SHA-256 of all sources that results hang on: not training, evaluation and reports."""
+    """The first 12 digits of a SHA-256 of all sources that results hang on; see :data:`NO_PART`."""
     root = Path(__file__).parents[1]
     files = {file.relative_to(root): file for file in root.rglob("*.py")}
     digest = hashlib.sha256()
     for name in sorted(files):
-        if name.parts[0] not in ASIDE:
+        if name.parts[0] not in NO_PART:
             digest.update(name.as_posix().encode() + files[name].read_bytes())
     return digest.hexdigest()[:12]
 
@@ -139,7 +139,7 @@ def _anonymous(text: str, segmentation: Segmentation) -> str:
     return text
 
 
-def _plain(value: Any) -> Any:
+def _as_json(value: Any) -> Any:
     """The same value in types that JSON has; what is not a number becomes null."""
     if isinstance(value, np.generic | np.ndarray):
         value = value.tolist()
@@ -148,7 +148,7 @@ def _plain(value: Any) -> Any:
     if value is None or isinstance(value, bool | int | float) or type(value) is str:
         return value
     if isinstance(value, Mapping):
-        return {str(key): _plain(inner) for key, inner in value.items()}
+        return {str(key): _as_json(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [_plain(inner) for inner in value]
+        return [_as_json(inner) for inner in value]
     return value.name if isinstance(value, Path) else str(value)
