@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 import shutil
+import tracemalloc
+import zlib
 
 import nibabel as nib
 import numpy as np
@@ -169,3 +171,43 @@ def test_ids_are_those_that_dawson_gives(write_result, tmp_path, ids):
     (out / "lesions.csv").write_text("\n".join([head, *changed]) + "\n")
     with pytest.raises(InputError, match="ids"):
         read_result(out)
+
+
+BOMB = 400_000_000  # bytes of zeros, which gzip stores in 400 kB
+
+
+def pack(header, voxels, more=0):
+    """A .nii.gz of a header and its voxels, with zeros behind them."""
+    packer = zlib.compressobj(wbits=31)
+    parts = [packer.compress(header.binaryblock + bytes(4) + voxels.tobytes(order="F"))]
+    parts += [packer.compress(bytes(10_000_000)) for _ in range(more // 10_000_000)]
+    return b"".join([*parts, packer.flush()])
+
+
+def header_of(file, shape=None):
+    header = nib.load(file).header.copy()
+    header["vox_offset"] = 352
+    if shape is not None:
+        header.set_data_shape(shape)
+    return header
+
+
+@pytest.mark.parametrize("name", ["lesions", "anatomy", "display"])
+@pytest.mark.parametrize("declared", [False, True], ids=["behind the voxels", "declared by the header"])
+def test_a_bomb_is_refused_before_it_takes_memory(copied, name, declared):
+    file = copied / f"{name}.nii.gz"
+    voxels = np.asarray(nib.load(file).dataobj)
+    grown = (600, 600, 700, *voxels.shape[3:]) if declared else None
+    file.write_bytes(pack(header_of(file, grown), voxels, BOMB))
+    assert file.stat().st_size < 1_000_000
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError) as caught:
+            _ = {"lesions": lambda r: r.mask, "anatomy": lambda r: r.anatomy, "display": lambda r: r.display}[name](
+                read_result(copied)
+            )
+        assert tracemalloc.get_traced_memory()[1] < 30_000_000
+    finally:
+        tracemalloc.stop()
+    assert str(caught.value).count(". ") == 0
+    assert caught.value.file == file

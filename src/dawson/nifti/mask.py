@@ -42,17 +42,18 @@ class MaskFile:
     values: tuple[float, ...]
 
 
-def read_mask(file: Path, *, label: int | None = None) -> MaskFile:
+def read_mask(file: Path, *, label: int | None = None, shape: tuple[int, ...] | None = None) -> MaskFile:
     """Read one lesion mask.
 
     Without ``label`` the file must be binary: beside 0 at most one value, whatever it is (1, 255, ...); no
-    lesion at all is allowed. With ``label``, the voxels of that value are the lesions.
+    lesion at all is allowed. With ``label``, the voxels of that value are the lesions. With ``shape``, a file whose
+    header declares another is refused before memory is taken for its voxels.
 
     Raises :class:`InputError` for what dawson's reader refuses as a file (missing, damaged, truncated, 2D,
     4D, without orientation, ...), and for values that are not finite, negative, or several without a
     ``label``, and for a mask that marks every voxel.
     """
-    stored, slope, intercept, grid, sha256 = _read(file)
+    stored, slope, intercept, grid, sha256 = _read(file, shape)
     _check_finite(stored, file)
     # What is zero after scaling; compared as stored, which needs no copy of the volume.
     marked = stored != (-intercept / slope)
@@ -96,13 +97,13 @@ def read_probability(file: Path) -> tuple[Image, Grid, str]:
     return np.clip(probability, 0.0, 1.0), grid, sha256
 
 
-def read_anatomy(file: Path) -> tuple[Labels, Grid, dict[int, str]]:
+def read_anatomy(file: Path, *, shape: tuple[int, ...] | None = None) -> tuple[Labels, Grid, dict[int, str]]:
     """Read a map of anatomy labels (uint8) and, from the ``.tsv`` beside it, the names of its labels.
 
     Raises :class:`InputError` as :func:`read_mask` does, for values other than 0 to 255, and for a table that
-    lacks the columns index and name or holds what is no number of a label.
+    lacks the columns index and name or holds what is no number of a label. ``shape`` is as for :func:`read_mask`.
     """
-    stored, slope, intercept, grid, _ = _read(file)
+    stored, slope, intercept, grid, _ = _read(file, shape)
     _check_finite(stored, file)
     labels = np.rint(stored * slope + intercept)
     if labels.min() < 0 or labels.max() > 255:
@@ -123,7 +124,7 @@ def read_anatomy(file: Path) -> tuple[Labels, Grid, dict[int, str]]:
     return labels.astype(np.uint8), grid, names
 
 
-def _read(file: Path) -> tuple[NDArray[Any], float, float, Grid, str]:
+def _read(file: Path, shape: tuple[int, ...] | None = None) -> tuple[NDArray[Any], float, float, Grid, str]:
     """The stored voxels (i, j, k; a view, in Fortran order), slope, intercept, grid and SHA-256 of a file."""
     if not file.is_file():
         what = "this is a folder, not a mask" if file.is_dir() else "there is no such file"
@@ -132,6 +133,10 @@ def _read(file: Path) -> tuple[NDArray[Any], float, float, Grid, str]:
         raise InputError("its name does not end in .nii or .nii.gz", remedy="give masks as NIfTI files", file=file)
     with open_source(file) as source:
         header, layout = read_header(source)
+        if shape is not None and layout.shape != shape:
+            found, wanted = (" × ".join(map(str, each)) for each in (layout.shape, shape))
+            finding = f"it declares {found} voxels, but {wanted} were expected"
+            raise InputError(finding, remedy="give the file that belongs to the scan", file=file)
         _, grid, _ = read_geometry(header, layout.shape, file=file)
         stored, sha256 = read_voxels(source, layout)
     return stored, layout.slope, layout.intercept, grid, sha256

@@ -7,9 +7,7 @@ together is refused with one sentence, and no text from them is ever taken for m
 from __future__ import annotations
 
 import csv
-import gzip
 import json
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -56,7 +54,8 @@ class Result:
         from dawson.nifti.mask import read_mask  # noqa: PLC0415 (only a report with pictures needs the volumes)
 
         file = self.folder / LESION_MASK
-        read = read_mask(file)
+        reference = self.summary["inputs"].get(self.summary["reference"])
+        read = read_mask(file, shape=None if reference is None else tuple(reference["shape"]))
         load = float(np.count_nonzero(read.mask)) * read.grid.voxel_volume / 1000.0
         told = float(self.summary["lesion_load_ml"])
         if abs(load - told) > LOAD_TOLERANCE * max(load, told) + 1e-5:
@@ -79,18 +78,18 @@ class Result:
         """The coarse anatomy labels, uint8 (i, j, k); all 0 where the model knows no anatomy."""
         from dawson.nifti.mask import read_anatomy  # noqa: PLC0415
 
-        labels, grid, _ = read_anatomy(self.folder / ANATOMY_MAP)
+        labels, grid, _ = read_anatomy(self.folder / ANATOMY_MAP, shape=self.grid.shape)
         self._check_grid(grid, ANATOMY_MAP)
         return labels
 
     @cached_property
     def display(self) -> NDArray[np.uint8]:
         """The scans to show, uint8 (i, j, k, sequence), windowed; aligned to the reference."""
-        voxels, grid = _read_display(self.folder / DISPLAY_SCANS)
+        from dawson.nifti.display import read_display  # noqa: PLC0415
+
+        file, count = self.folder / DISPLAY_SCANS, len(self.modalities)
+        voxels, grid = read_display(file, shape=self.grid.shape, count=count, remedy=AGAIN)
         self._check_grid(grid, DISPLAY_SCANS)
-        if voxels.shape[3] != len(self.modalities):
-            finding = f"it holds {voxels.shape[3]} volumes but {SUMMARY} names {len(self.modalities)} sequences"
-            raise InputError(finding, remedy=AGAIN, file=self.folder / DISPLAY_SCANS)
         return voxels
 
     def seat(self, lesion: Lesion) -> tuple[int, int, int]:
@@ -189,26 +188,3 @@ def _lesion(row: Mapping[str, str]) -> Lesion:
         raise ValueError("a figure is not finite")
     x, y, z = (number.pop(name) for name in CENTROID)
     return Lesion(id=int(row["id"]), centroid=(x, y, z), **number, **{name: row[name] or None for name in TEXTS})  # type: ignore[arg-type]
-
-
-def _read_display(file: Path) -> tuple[NDArray[np.uint8], Grid]:
-    """The voxels (i, j, k, sequence) and the grid of the display volume, read to the last byte of its checksum."""
-    import nibabel as nib  # noqa: PLC0415
-    from nibabel.spatialimages import HeaderDataError  # noqa: PLC0415
-    from nibabel.wrapstruct import WrapStructError  # noqa: PLC0415
-
-    if not file.is_file():
-        raise InputError("there is no such file", remedy=AGAIN, file=file)
-    try:
-        with gzip.open(file) as stream:
-            image = nib.Nifti1Image.from_bytes(stream.read())
-        voxels: NDArray[np.uint8] = np.asarray(image.dataobj)
-        affine = np.asarray(image.affine, np.float64)
-    except (OSError, EOFError, ValueError, zlib.error, HeaderDataError, WrapStructError) as error:
-        raise InputError("this file is damaged", remedy=AGAIN, file=file) from error
-    if voxels.ndim == 3:
-        voxels = voxels[..., None]  # one sequence: NIfTI drops a last axis of length 1
-    if voxels.dtype != np.uint8 or voxels.ndim != 4 or not np.isfinite(affine).all():
-        raise InputError("this is no display volume as dawson writes it", remedy=AGAIN, file=file)
-    i, j, k, _ = voxels.shape
-    return voxels, Grid(shape=(i, j, k), affine=affine)
