@@ -22,6 +22,7 @@ from dawson.core.errors import InputError
 from dawson.core.grid import Grid
 from dawson.core.names import ANATOMY_MAP, DISPLAY_SCANS, LESION_MASK, LESION_TABLE, SUMMARY
 from dawson.core.result import Lesion
+from dawson.core.tables import original_text
 from dawson.results.schema import plain, validate
 
 AGAIN = "segment the visit again, with --overwrite"
@@ -187,4 +188,5 @@ def _lesion(row: Mapping[str, str]) -> Lesion:
     if not np.isfinite(list(number.values())).all():
         raise ValueError("a figure is not finite")
     x, y, z = (number.pop(name) for name in CENTROID)
-    return Lesion(id=int(row["id"]), centroid=(x, y, z), **number, **{name: row[name] or None for name in TEXTS})  # type: ignore[arg-type]
+    texts = {name: original_text(row[name]) or None for name in TEXTS}
+    return Lesion(id=int(row["id"]), centroid=(x, y, z), **number, **texts)  # type: ignore[arg-type]
