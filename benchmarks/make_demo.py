@@ -65,7 +65,8 @@ def without_neck(voxels: NDArray[Any], grid: Grid) -> tuple[NDArray[Any], Grid]:
     affine = grid.affine.copy()
     affine[:3, 3] += first * affine[:3, 2]
     cropped = np.ascontiguousarray(voxels[:, :, first:])
-    return cropped, Grid(cropped.shape, affine)
+    width, depth, height = cropped.shape
+    return cropped, Grid((width, depth, height), affine)
 
 
 def main() -> None:

@@ -72,12 +72,7 @@ _HOME = {
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        from importlib import metadata  # noqa: PLC0415 (slow to import, and seldom asked for)
-
-        try:
-            value: Any = metadata.version("dawson")
-        except metadata.PackageNotFoundError:  # run from a source tree that was never installed
-            value = "0+unknown"
+        value: Any = import_module("dawson.core.version").dawson_version()
     elif name in _HOME:
         value = getattr(import_module(_HOME[name]), name)
     else:

@@ -29,9 +29,9 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        from dawson import __version__  # noqa: PLC0415
+        from dawson.core.version import dawson_version  # noqa: PLC0415 (only asked for here)
 
-        typer.echo(f"dawson {__version__}")
+        typer.echo(f"dawson {dawson_version()}")
         raise typer.Exit
 
 

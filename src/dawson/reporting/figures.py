@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from dawson.core.arrays import Float, Mask
+from dawson.core.version import dawson_version
 from dawson.results.pictures import GAP, LETTERS, PAPER, View, axial_mosaic, cut_view, letter, scale_bar, tile, to_png
 from dawson.results.read import Result
-from dawson.results.summary import dawson_version
 
 WINDOW = (0.0, 255.0)  # display volumes are windowed already
 ROOM = (300, 360)

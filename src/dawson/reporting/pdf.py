@@ -28,11 +28,11 @@ from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.platypus import Flowable, Image, Paragraph, SimpleDocTemplate, Spacer, Table
 
+from dawson.core.version import dawson_version
 from dawson.reporting.facts import Facts, Line, count, facts
 from dawson.reporting.facts import Table as Rows
 from dawson.reporting.figures import Drawn, draw
 from dawson.results.read import Result
-from dawson.results.summary import dawson_version
 
 PAGES = 2  # the lesion table is cut so that all fits; long warnings never are
 MOST_ROWS, FEWEST_ROWS = 60, 5

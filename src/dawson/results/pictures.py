@@ -13,8 +13,8 @@ from PIL import Image, ImageDraw, ImageFont
 from dawson.core.arrays import Mask
 from dawson.core.grid import Grid
 from dawson.core.result import Segmentation
+from dawson.core.version import dawson_version
 from dawson.preparation.resample import reorient
-from dawson.results.summary import dawson_version
 
 MOST_TILES = 12
 COLUMNS = 4

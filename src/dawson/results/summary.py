@@ -17,6 +17,7 @@ import numpy as np
 from dawson.core.grid import Grid
 from dawson.core.result import Segmentation
 from dawson.core.study import Scan
+from dawson.core.version import dawson_version
 from dawson.measurement.lesions import CONNECTIVITY
 from dawson.measurement.regions import count_long
 from dawson.preparation.display import WINDOW
@@ -90,13 +91,6 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
-
-
-def dawson_version() -> str:
-    """dawson's own version."""
-    from dawson import __version__  # noqa: PLC0415 (looked up when asked for, as dawson itself does)
-
-    return __version__
 
 
 @cache

@@ -12,10 +12,10 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from dawson import __version__
 from dawson.core.grid import Grid
 from dawson.core.study import Modality
 from dawson.core.tables import table_text
+from dawson.core.version import dawson_version
 from dawson.synthesis.cohort.patient_series import PatientVisit, Scanner
 from dawson.synthesis.cohort.plan import CohortSettings, PatientPlan
 
@@ -27,7 +27,7 @@ COMPRESSION = 5
 SLAB_MM = 1.6  # slices as thin as this are acquired in 3D
 SOURCE = {
     "Name": "dawson",
-    "Version": __version__,
+    "Version": dawson_version(),
     "Description": "Painted from anatomical label maps, with lesions implanted (dawson synth). Nobody was scanned.",
 }
 
@@ -66,7 +66,7 @@ def cohort_files(settings: CohortSettings) -> dict[str, bytes]:
         "GeneratedBy": [SOURCE],
     }
     options = {
-        "dawson": __version__,
+        "dawson": dawson_version(),
         "seed": settings.seed,
         "patients": settings.patients,
         "visits": list(settings.visits),
@@ -118,7 +118,7 @@ def scan_files(patient: str, number: int, scanner: Scanner, visit: PatientVisit)
             "SliceThickness": grid.spacing[2],
             "SpacingBetweenSlices": grid.spacing[2],
             "ConversionSoftware": "dawson",
-            "ConversionSoftwareVersion": __version__,
+            "ConversionSoftwareVersion": dawson_version(),
         }
         files |= {f"{stem}.nii.gz": pack_nifti(voxels, grid), f"{stem}.json": _json(sidecar)}
     return files
