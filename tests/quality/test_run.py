@@ -14,9 +14,11 @@ from dawson.core.study import Modality, Scan, Study
 from dawson.measurement.location import find_frame
 from dawson.measurement.volumes import measure_volumes
 from dawson.preparation.register import Alignment
-from dawson.quality import shape
-from dawson.quality.run import Found, check_quality, worst
-from dawson.quality.shape import FLAT_MM2, RADIUS_MM, Outline
+from dawson.quality import field_of_view
+from dawson.quality.evidence import Evidence
+from dawson.quality.field_of_view import FLAT_MM2, RADIUS_MM
+from dawson.quality.outline import Outline
+from dawson.quality.run import check_quality, worst
 
 NAMES = dict(
     enumerate(("outside", "ventricles", "other-csf", "cortex", "deep-grey", "white-matter", "cerebellum", "brain-stem"))
@@ -74,7 +76,7 @@ def build(grid, *, modalities=(Modality.FLAIR, Modality.T1, Modality.T2), width=
     grid = grid or grid_of()
     anatomy = anatomy_on(grid, width=width)
     lesions = np.zeros(grid.shape, bool)
-    return Found(
+    return Evidence(
         study=Study({s: scan_of(s, anatomy, grid) for s in modalities}),
         used=modalities,
         partial={},
@@ -149,10 +151,10 @@ def test_the_same_cut_fails_where_little_brain_is_left(monkeypatch):
     found = visit(grid)
     shown = checked(found)["field of view"].figures["upper_end_cm2"]
     allowed = (FLAT_MM2 + 2 * 2 * np.pi * RADIUS_MM * 4) / 100
-    monkeypatch.setattr(shape, "MISSING_MM2", (shown - allowed) * 100 * 1.5)
+    monkeypatch.setattr(field_of_view, "MISSING_MM2", (shown - allowed) * 100 * 1.5)
     statuses = []
     for usual_ml in ((100.0, 1800.0), (1700.0, 1800.0)):
-        monkeypatch.setattr(shape, "USUAL_BRAIN_ML", usual_ml)
+        monkeypatch.setattr(field_of_view, "USUAL_BRAIN_ML", usual_ml)
         statuses.append(checked(found)["field of view"].status)
     assert statuses == ["warn", "fail"]
 

@@ -11,6 +11,8 @@ from dawson.core.grid import Grid
 from dawson.core.result import Volumes
 from dawson.measurement.anatomy import VENTRICLES, chosen
 
+USUAL_BRAIN_ML = (800.0, 1800.0)  # parenchyma of adults with room to spare
+
 METHODS: Mapping[str, str] = {
     "lesion_load_ml": "the number of lesion voxels times the volume of a voxel",
     "brain_ml": "voxels that the model labels as cortex, deep grey matter, white matter, cerebellum or brain-stem, and "

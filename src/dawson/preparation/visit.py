@@ -17,12 +17,12 @@ from dawson.core.errors import InputError
 from dawson.core.grid import Grid
 from dawson.core.runtime import cores
 from dawson.core.study import Modality, Study
+from dawson.measurement.volumes import USUAL_BRAIN_ML
 from dawson.preparation.head import block_means, head_box, spread_blocks
 from dawson.preparation.intensity import brain_median, from_zero, normalise
 from dawson.preparation.locator import Locator, locate
 from dawson.preparation.register import Alignment, align
 from dawson.preparation.resample import resample, working_grid
-from dawson.quality.shape import USUAL_BRAIN_ML
 from dawson.recipe import Prepare
 
 HEAD_MARGIN_MM = 2.0

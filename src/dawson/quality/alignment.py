@@ -29,7 +29,7 @@ def check_alignment(
     """How far each further sequence is off the reference, and what moved it; ``brain`` (i, j, k) on the reference."""
     reference = study.reference
     figures: dict[str, float | str | None] = {}
-    odd, told = [], []
+    findings, shifts = [], []
     others = [s for s in used if s is not reference.modality]
     for modality in others:
         found = alignment.get(modality)
@@ -39,19 +39,19 @@ def check_alignment(
         figures |= {f"{name}_off_mm": None if off is None else round(off, 2), f"{name}_shared_nats": round(shared, 3)}
         figures |= _motion(name, matrix)
         if off is not None and off >= FAR_MM:
-            odd.append(f"{modality.upper()} is about {off:.0f} mm off the {reference.modality.upper()}")
+            findings.append(f"{modality.upper()} is about {off:.0f} mm off the {reference.modality.upper()}")
         if shared < LEAST_SHARED:
-            odd.append(f"{modality.upper()} has little in common with the {reference.modality.upper()}")
+            findings.append(f"{modality.upper()} has little in common with the {reference.modality.upper()}")
         if found is not None and found.warnings:
-            odd.append(f"{modality.upper()}: {'; '.join(found.warnings)}")
+            findings.append(f"{modality.upper()}: {'; '.join(found.warnings)}")
         if off is not None:
-            told.append(f"{modality.upper()} to {off:.1f} mm")
-    if odd:
-        words = f"{'; '.join(odd)}. Look whether the scans lie on each other and belong to one visit."
+            shifts.append(f"{modality.upper()} to {off:.1f} mm")
+    if findings:
+        words = f"{'; '.join(findings)}. Look whether the scans lie on each other and belong to one visit."
         return Check("alignment", "warn", words, figures)
     if not others:
         return Check("alignment", "pass", "There is one sequence only, so nothing to bring together.", figures)
-    return Check("alignment", "pass", f"The sequences lie on each other: {', '.join(told)}.", figures)
+    return Check("alignment", "pass", f"The sequences lie on each other: {', '.join(shifts)}.", figures)
 
 
 def residual(moving: Scan, reference: Scan, brain: Mask, matrix: NDArray[np.float64]) -> tuple[float | None, float]:

@@ -39,8 +39,9 @@ from dawson.preparation.register import Alignment
 from dawson.preparation.resample import bring_back, resample
 from dawson.preparation.single_volume import prepare_volume
 from dawson.preparation.visit import Head, Inputs, check_brain, cut_off_cm2, frame, in_head, lay_out, scale_off
-from dawson.quality.run import Found, check_quality
-from dawson.quality.shape import CUT_CM2, LIKE_BRAINS, Outline
+from dawson.quality.evidence import Evidence
+from dawson.quality.outline import CUT_CM2, LIKE_BRAINS, Outline
+from dawson.quality.run import check_quality
 from dawson.recipe import SingleVolume as VolumeSettings
 
 NEAR_ENOUGH = 1.05
@@ -142,7 +143,7 @@ def segment(study: Study, *, model: Path | str | None = None, progress: Progress
         confidence=(card.get("confidence") or {}).get(given, {}),
     )
     clock.begin("check")
-    seen = Found(
+    seen = Evidence(
         study,
         found.used,
         found.partial,
