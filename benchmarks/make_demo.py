@@ -33,8 +33,9 @@ ROOT = Path(__file__).parents[1]
 SCANS = ROOT / "src" / "dawson" / "cases" / "demo_scans"
 TRUTH = ROOT / "tests" / "data" / "demo_lesion.nii.gz"
 NAMES = {Modality.FLAIR: "FLAIR", Modality.T1: "T1", Modality.T2: "T2"}
-SLICE_MM = {Modality.FLAIR: 1.5, Modality.T1: 4.0, Modality.T2: 4.0}
-NECK_MM = 16.0  # of the lower end of the field of view, which shows no brain: files get smaller
+SLICE_MM = {Modality.FLAIR: 1.5, Modality.T1: 4.0, Modality.T2: 5.0}
+IN_PLANE_MM = 1.1
+NECK_MM = 20.0  # of the lower end of the field of view, which shows no brain: files get smaller
 LEAST_VOXELS = 30  # of a lesion taken from the mask: an example is no place for what raters argue about
 SETTINGS = replace(
     PATIENT,
@@ -43,8 +44,8 @@ SETTINGS = replace(
     contrast=(0.85, 1.1),
     cortical=0.0,
     small_lesions=1.0,
-    small_lesion_count=8.0,
-    small_lesion_radius_mm=3.4,
+    small_lesion_count=16.0,
+    small_lesion_radius_mm=3.8,
 )
 
 
@@ -56,7 +57,9 @@ def without_small(lesions: LesionMap) -> LesionMap:
 
 def example_scanner(means: NDArray[np.float64]) -> Scanner:
     """A quiet scanner, before whose second and third sequence patients move."""
-    return Scanner("example", 1.0, SLICE_MM, means, 0.012, 0.05, blank=True, movement_degrees=1.2, movement_mm=1.2)
+    return Scanner(
+        "example", IN_PLANE_MM, SLICE_MM, means, 0.01, 0.05, blank=True, movement_degrees=1.2, movement_mm=1.2
+    )
 
 
 def without_neck(voxels: NDArray[Any], grid: Grid) -> tuple[NDArray[Any], Grid]:
@@ -64,9 +67,8 @@ def without_neck(voxels: NDArray[Any], grid: Grid) -> tuple[NDArray[Any], Grid]:
     first = round(NECK_MM / grid.spacing[2])
     affine = grid.affine.copy()
     affine[:3, 3] += first * affine[:3, 2]
-    cropped = np.ascontiguousarray(voxels[:, :, first:])
-    width, depth, height = cropped.shape
-    return cropped, Grid((width, depth, height), affine)
+    i, j, k = grid.shape
+    return np.ascontiguousarray(voxels[:, :, first:]), Grid((i, j, k - first), affine)
 
 
 def main() -> None:

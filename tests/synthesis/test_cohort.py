@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import multiprocessing
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -240,3 +244,65 @@ def test_a_whole_head_passes_the_check_of_cases(
     assert facts.lesions > 0 and facts.load_ml > 0.1
     flair, mask = (np.asanyarray(nib.load(f).dataobj) for f in (cases[0].scans[Modality.FLAIR], cases[0].mask))
     assert np.median(flair[mask > 0]) > 1.1 * np.median(flair[flair > np.percentile(flair, 60)])
+
+
+SLOW = """
+import os, sys, time
+from dawson.synthesis.cohort import make, patient_series
+patient_series.SIDE, patient_series.VIEW_MM = 96, (92.0, 104.0, 92.0)
+real = make.save
+def save(file, content):
+    real(file, content)
+    if file.name.endswith("FLAIR.nii.gz"):
+        print("writing", flush=True)
+        time.sleep(60)
+make.save = save
+from dawson.cli.app import main
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are sent to a process of a POSIX system")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_leaves_a_cohort_that_can_be_taken_up(
+    toy_folders: tuple[Path, Path], tmp_path: Path, number: int
+) -> None:
+    out = tmp_path / "cohort"
+    options = ["--patients", "2", "--visits", "1", "--healthy", "0", "--workers", "1", "-o", str(out)]
+    folders = ["--maps", str(toy_folders[0]), "--masks", str(toy_folders[1])]
+    command = [sys.executable, "-c", SLOW, "synth", *options, *folders]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "writing\n"
+        assert list(out.glob(".sub-*"))
+        process.send_signal(number)
+        _, said = process.communicate(timeout=120)
+    assert process.returncode == 130, said
+    assert "patients: 0 of 2" in said and "the same command goes on" in said and "Traceback" not in said
+    assert not list(out.glob("*sub-*")) and not list(out.rglob(".*")), "nothing half-done"
+    result = CliRunner().invoke(app, ["synth", *options, *folders])
+    assert result.exit_code == 0, result.output
+    assert sorted(p.name for p in out.glob("sub-*")) == ["sub-001", "sub-002"]
+    assert [f"patients: {done} of 2" in result.output for done in range(3)] == [True] * 3
+
+
+def test_worker_processes_leave_signals_to_the_first(
+    toy_folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handlers: dict[int, object] = {}
+    monkeypatch.setattr(signal, "signal", handlers.__setitem__)
+    monkeypatch.setattr(make.os, "nice", lambda _: 0)
+    event = multiprocessing.get_context("spawn").Event()
+    make._begin_work(event)
+    assert handlers == {signal.SIGINT: signal.SIG_IGN, signal.SIGTERM: signal.SIG_IGN}
+    settings = cohort_settings(toy_folders, patients=1, visits=(1, 1))
+    (plan,) = plan_cohort(settings)
+    event.set()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            make._work(tmp_path, plan, settings)
+        with pytest.raises(KeyboardInterrupt):
+            make.make_patient(tmp_path, plan, settings, make._pause)
+    finally:
+        make._stop = None
+    assert not list(tmp_path.iterdir())

@@ -1,7 +1,7 @@
 """Windows of real visits as another scanner and another patient might have given them.
 
 Few visits are few brains, few fields and few slices. Turning and scaling, thicker slices, a bias field, motion, noise
-and the skull taken away make more of them; intensities are varied by :func:`dawson.synthesis.patches.vary`.
+and the skull taken away make more of them; intensities are varied by :func:`dawson.synthesis.samples.vary`.
 """
 
 from __future__ import annotations
