@@ -1,6 +1,6 @@
 """The accuracy gate: the shipped model must not find lesions worse than it did when its figures were recorded.
 
-The floor is in ``tests/data/accuracy.json``, written by ``benchmarks/gate.py``: Dice and lesion F1 (any overlap,
+The floor is in ``tests/data/accuracy.json``, written by ``tools/release/gate.py``: Dice and lesion F1 (any overlap,
 26-connected, at least 3 mm³) by case and inputs, measured by :mod:`dawson.evaluation`. A fall by more than
 ``tolerance`` fails. A better model raises the floor: run the script again and commit what it writes.
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -177,12 +177,7 @@ def test_scans_far_apart_keep_their_headers_and_warn() -> None:
 
 @pytest.fixture(scope="module")
 def yardstick() -> ModuleType:
-    file = Path(__file__).parents[2] / "benchmarks" / "alignment.py"
-    spec = importlib.util.spec_from_file_location("alignment_benchmark", file)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return importlib.import_module("tools.studies.alignment")
 
 
 @pytest.mark.realdata

@@ -1,7 +1,7 @@
 """Hash the masks that dawson finds on the real scans, so that two versions can be held against each other.
 
-    python tools/release/fingerprint.py [--data ../shared/data] [--model MODEL] -o before.json
-    python tools/release/fingerprint.py [--data ../shared/data] [--model MODEL] -o after.json --against before.json
+    python -m tools.release.fingerprint [--data ../shared/data] [--model MODEL] -o before.json
+    python -m tools.release.fingerprint [--data ../shared/data] [--model MODEL] -o after.json --against before.json
 
 Every visit is segmented from all its sequences and from each of them alone. With ``--against`` the script lists what
 differs and ends with 1 where anything does. Masks are compared to the bit, so both runs need the same machine.

@@ -2,7 +2,7 @@
 
 Of what the model calls a lesion, the share that raters marked too depends above all on the highest probability
 inside, and little else once that is known. What the shares are is measured on labelled scans
-(``benchmarks/confidence.py``) and told by the model's card; the names of the classes promise nothing by themselves.
+(``tools/studies/confidence.py``) and told by the model's card; the names of the classes promise nothing by themselves.
 """
 
 from __future__ import annotations

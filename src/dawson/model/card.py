@@ -37,7 +37,7 @@ class Model:
 
     ``calibration`` holds slope and offset for the log-odds of lesions by what was given, say ``{"t1": (1.8, 3.1)}``;
     for subsets that it lacks they are 1 and 0. ``anatomy_weights`` are what the scores of the anatomy's classes are
-    divided by: those of the loss, or what the card has in their place (benchmarks/anatomy.py).
+    divided by: those of the loss, or what the card has in their place (tools/studies/anatomy.py).
     ``task`` is ``lesions``, or ``brain`` for a network that finds the brain alone; ``inputs`` are the subsets of
     sequences that it was trained on, ``flair+t1``.
     """

@@ -1,0 +1,1 @@
+"""Marks for visits that nobody has marked, and the verdicts on them."""

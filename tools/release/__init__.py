@@ -1,0 +1,1 @@
+"""What makes, completes and checks a release."""
