@@ -54,7 +54,6 @@ EXCEPTIONS: dict[str, set[str]] = {
     "imports_against_the_order": {
         "dawson.cases.check -> dawson.preparation.resample",
         "dawson.model.quantise -> dawson.training.checkpoint",
-        "dawson.preparation.visit -> dawson.quality.shape",
     },
     "crowded_folders": {"training"},
     "long_functions": {
