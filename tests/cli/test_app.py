@@ -65,6 +65,7 @@ def tiny_segmentation(study):
         model={"name": "tiny", "threshold": 0.5, "peak": 0.0, "minimum_lesion_mm3": 3.0},
         seconds={"segment": 0.1},
         warnings=(*study.warnings, "thick slices"),  # once more, as the real one may
+        quality=(Check("noise", "warn", "The T1 is noisy."), Check("inputs", "warn", "thick slices")),
     )
 
 
@@ -135,6 +136,7 @@ def test_named_scans(run, calls, tmp_path):
         "Warning: flair: f.nii is odd",
         "Warning: t2: t2.nii is odd",
         "Warning: thick slices",
+        "Warning: The T1 is noisy.",
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,6 +21,17 @@ NoReport = Annotated[bool, typer.Option("--no-report", help=f"Write no {REPORT_P
 NoViewer = Annotated[
     bool, typer.Option("--no-viewer", help=f"Leave the interactive viewer out of {REPORT_PAGE}: a smaller page.")
 ]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked for: where results go, whether earlier ones may be replaced, which reports, by which model."""
+
+    output: Path
+    overwrite: bool
+    report: bool
+    viewer: bool
+    model: Path | None = None
 
 
 def register(app: typer.Typer) -> None:
@@ -74,12 +86,7 @@ def _segment(
     be used: the exit code is 3 then.
     """
     given = {name: file for name, file in (("flair", flair), ("t1", t1), ("t2", t2)) if file is not None}
-    if folder is not None and given:
-        raise UsageError(
-            f"a visit folder and --{' and --'.join(given)} were both given", remedy="give one or the other"
-        )
-    if folder is None and not given:
-        raise UsageError("no scan was given", remedy="give a visit folder or at least one of --flair, --t1 and --t2")
+    _check_scans(folder, given)
 
     def read() -> Study:
         from dawson.cases.visit import read_study  # noqa: PLC0415
@@ -88,15 +95,21 @@ def _segment(
 
     _process(
         read,
-        output,
-        model=model,
-        overwrite=overwrite,
+        Request(output, overwrite=overwrite, report=not no_report, viewer=not no_viewer, model=model),
         inputs=tuple(given.values()),
         as_json=as_json,
-        report=not no_report,
-        viewer=not no_viewer,
         done=f"Results are in {output}; see {output / (OVERVIEW if no_report else REPORT_PAGE)} first.",
     )
+
+
+def _check_scans(folder: Path | None, given: Mapping[str, Path]) -> None:
+    """Refuse both a folder and files, or neither."""
+    if folder is not None and given:
+        raise UsageError(
+            f"a visit folder and --{' and --'.join(given)} were both given", remedy="give one or the other"
+        )
+    if folder is None and not given:
+        raise UsageError("no scan was given", remedy="give a visit folder or at least one of --flair, --t1 and --t2")
 
 
 def _demo(
@@ -122,51 +135,19 @@ def _demo(
     listing.append("Next, with a scan of your own: dawson segment --flair FLAIR.nii.gz -o results")
     _process(
         read,
-        output,
-        overwrite=overwrite,
-        report=not no_report,
-        viewer=not no_viewer,
+        Request(output, overwrite=overwrite, report=not no_report, viewer=not no_viewer),
         done="\n".join((f"Results are in {output}:", *listing)),
     )
 
 
 def _process(
-    read: Callable[[], Study],
-    output: Path,
-    *,
-    overwrite: bool,
-    report: bool,
-    viewer: bool,
-    done: str,
-    model: Path | None = None,
-    inputs: Sequence[Path] = (),
-    as_json: bool = False,
+    read: Callable[[], Study], request: Request, *, done: str, inputs: Sequence[Path] = (), as_json: bool = False
 ) -> None:
     """Read, segment, write, report, and say what was found; a bad output folder is refused first of all.
 
     ``done`` is said at the end. Exits with :data:`~dawson.cli.terminal.UNFIT` where quality control failed.
     """
-    with show_steps() as step:
-        step("start")  # the imports below may take a second
-        from dawson.core.files import check_output  # noqa: PLC0415
-        from dawson.results.write import write  # noqa: PLC0415
-
-        check_output(output, overwrite=overwrite, inputs=inputs)
-        from dawson.segmentation.pipeline import segment  # noqa: PLC0415
-
-        step("read")
-        study = read()
-        segmentation = segment(study, model=model, progress=step)
-        step("write")
-        summary = write(segmentation, output, overwrite=overwrite)
-        # Here, unlike in the summary, warnings come with file names; each is told once.
-        warnings = dict.fromkeys((*study.warnings, *segmentation.warnings))
-        del study, segmentation  # the report is made from the files alone: let the volumes go first
-        if report:
-            step("report")
-            from dawson.reporting.run import report as write_report  # noqa: PLC0415
-
-            write_report(output, viewer=viewer)
+    summary, warnings = _compute(read, request, inputs)
     if as_json:
         from dawson.results.summary import to_json  # noqa: PLC0415
 
@@ -175,10 +156,38 @@ def _process(
         for warning in warnings:
             typer.echo(f"Warning: {warning}", err=True)
         count, load = summary["lesion_count"], summary["lesion_load_ml"]
-        found = ", ".join(modality.upper() for modality in summary["sequences"])
-        typer.echo(f"{count} lesion{'' if count == 1 else 's'}, {load:.2f} ml in all, from {found}. Not a diagnosis.")
+        used = ", ".join(modality.upper() for modality in summary["sequences"])
+        typer.echo(f"{count} lesion{'' if count == 1 else 's'}, {load:.2f} ml in all, from {used}. Not a diagnosis.")
         typer.echo(done)
-    _exit_if_unfit(summary["quality"], output)
+    _exit_if_unfit(summary["quality"], request.output)
+
+
+def _compute(
+    read: Callable[[], Study], request: Request, inputs: Sequence[Path]
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Write the result and its report. Gives the summary, and every warning once, with the names of files in it."""
+    with show_steps() as step:
+        step("start")  # the imports below may take a second
+        from dawson.core.files import check_output  # noqa: PLC0415
+        from dawson.results.write import write  # noqa: PLC0415
+
+        check_output(request.output, overwrite=request.overwrite, inputs=inputs)
+        from dawson.segmentation.pipeline import segment  # noqa: PLC0415
+
+        step("read")
+        study = read()
+        segmentation = segment(study, model=request.model, progress=step)
+        step("write")
+        summary = write(segmentation, request.output, overwrite=request.overwrite)
+        checks = (check.words for check in segmentation.quality if check.status == "warn")
+        warnings = tuple(dict.fromkeys((*study.warnings, *segmentation.warnings, *checks)))
+        del study, segmentation  # the report is made from the files alone: let the volumes go first
+        if request.report:
+            step("report")
+            from dawson.reporting.run import report  # noqa: PLC0415
+
+            report(request.output, viewer=request.viewer)
+    return summary, warnings
 
 
 def _exit_if_unfit(quality: Mapping[str, Any], output: Path) -> None:
@@ -189,6 +198,6 @@ def _exit_if_unfit(quality: Mapping[str, Any], output: Path) -> None:
     from rich.text import Text  # noqa: PLC0415 (no markup: the words are data)
 
     failed = " ".join(check["words"] for check in quality["checks"] if check["status"] == "fail")
-    told = f"Quality control failed: {failed} The results are written in {output} but must not be used."
-    Console(stderr=True, highlight=False, soft_wrap=True).print(Text(told, style="bold red"))
+    message = f"Quality control failed: {failed} The results are written in {output} but must not be used."
+    Console(stderr=True, highlight=False, soft_wrap=True).print(Text(message, style="bold red"))
     raise typer.Exit(UNFIT)

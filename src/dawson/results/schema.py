@@ -90,7 +90,7 @@ class UsedModel(Part):
 
     name: str
     version: str | Number | None = None
-    sha256: str | None
+    sha256: str | None = None
 
 
 class Rule(Part):
