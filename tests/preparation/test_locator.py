@@ -83,11 +83,11 @@ def test_a_head_cut_below_and_above_keeps_its_brain(head: tuple[np.ndarray, Grid
 def test_heads_are_shown_amid_the_box_as_in_training(monkeypatch: pytest.MonkeyPatch) -> None:
     shown = []
 
-    def see(_: object, __: object, images: np.ndarray, ___: float, **____: object) -> tuple[np.ndarray, ...]:
+    def infer_anatomy(_: object, __: object, images: np.ndarray, ___: float, **____: object) -> tuple[np.ndarray, ...]:
         shown.append(images)
         return images, images[0] > 0, images[0] > 0
 
-    monkeypatch.setattr("dawson.preparation.locator.see", see)
+    monkeypatch.setattr("dawson.preparation.locator.infer_anatomy", infer_anatomy)
     images = np.zeros((3, 100, 132, 300), np.float32)
     images[0] = 1.0
     found = locate(load_locator(), images, Grid(images.shape[1:], np.eye(4)))

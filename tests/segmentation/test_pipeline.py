@@ -17,11 +17,11 @@ import dawson
 from dawson.cases.demo import demo_study_files
 from dawson.model.calibration import calibrate
 from dawson.model.card import LOCATOR, load_model
+from dawson.preparation.crop import PreparedStudy
 from dawson.preparation.intensity import brain_median
 from dawson.preparation.locator import Locator, locate
 from dawson.preparation.resample import reorient
-from dawson.preparation.visit import Inputs
-from dawson.segmentation.pipeline import _agreed, _Opinion, _second_opinion
+from dawson.segmentation.passes import Opinion, agreement, second_opinion
 from dawson.synthesis.tissues import Anatomy
 
 TRUTH = Path(__file__).parents[1] / "data" / "demo_lesion.nii.gz"
@@ -125,7 +125,7 @@ def test_a_scale_that_was_missed_by_far_is_mended_by_a_second_look(
     files: dict[str, Path], of_flair: dawson.Segmentation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = iter([1.4])
-    monkeypatch.setattr("dawson.preparation.visit.brain_median", lambda *a: next(first, 1.0) * brain_median(*a))
+    monkeypatch.setattr("dawson.preparation.crop.brain_median", lambda *a: next(first, 1.0) * brain_median(*a))
     mended = dawson.segment(dawson.read_study(flair=files["flair"]))
     assert mended.load_ml == pytest.approx(of_flair.load_ml, rel=0.05)
 
@@ -222,7 +222,7 @@ def test_a_second_opinion_is_mirrored_and_of_the_flair_alone_where_there_is_one(
     network, n = load_model(), 96
     images = np.random.default_rng(0).random((3, n, n, n), dtype=np.float32)
     box = (slice(0, n),) * 3
-    inputs = Inputs(
+    inputs = PreparedStudy(
         images,
         dawson.Grid((n, n, n), np.eye(4)),
         np.ones((n, n, n), dtype=bool),
@@ -232,7 +232,7 @@ def test_a_second_opinion_is_mirrored_and_of_the_flair_alone_where_there_is_one(
         {dawson.Modality.FLAIR: 1.0, dawson.Modality.T2: 1.0},
         box,
     )
-    opinion = _second_opinion(network, brightest_right, inputs)
+    opinion = second_opinion(inputs, network, brightest_right)
     assert opinion is not None
     assert str(opinion) == "flair, mirrored"
     assert all(not (part[1:] != 0).any() for part in shown)
@@ -240,12 +240,11 @@ def test_a_second_opinion_is_mirrored_and_of_the_flair_alone_where_there_is_one(
     assert np.allclose(opinion.probability[n // 2 :], 1.1 * images[0, n // 2 :], atol=1e-5)
     shown.clear()
     without = replace(inputs, scales={dawson.Modality.T1: 1.0, dawson.Modality.T2: 1.0})
-    assert str(_second_opinion(network, brightest_right, without)) == "t1+t2, mirrored"
+    assert str(second_opinion(without, network, brightest_right)) == "t1+t2, mirrored"
     assert all(not part[0].any() and part[1].any() and part[2].any() for part in shown)
-    synthesis = replace(network.recipe.synthesis, subsets={"flair": 0.0, "flair+t2": 1.0, "t2+t1": 1.0})
-    unlearned = replace(network, recipe=replace(network.recipe, synthesis=synthesis))
-    assert _second_opinion(unlearned, brightest_right, inputs) is None
-    assert str(_second_opinion(unlearned, brightest_right, without)) == "t1+t2, mirrored"
+    unlearned = replace(network, inputs=("flair+t2", "t1+t2"))
+    assert second_opinion(inputs, unlearned, brightest_right) is None
+    assert str(second_opinion(without, unlearned, brightest_right)) == "t1+t2, mirrored"
 
 
 @pytest.mark.parametrize(
@@ -255,8 +254,8 @@ def test_a_second_opinion_is_asked_where_it_has_been_measured_to_help(used: str,
     n = 96
     scales, box = {dawson.Modality(s): 1.0 for s in used.split("+")}, (slice(0, n),) * 3
     grid, brain = dawson.Grid((n, n, n), np.eye(4)), np.ones((n, n, n), bool)
-    inputs = Inputs(np.ones((3, n, n, n), np.float32), grid, brain, {}, (), scales, scales, box)
-    opinion = _second_opinion(load_model(), lambda images: np.repeat(images[:1], 9, axis=0), inputs)
+    inputs = PreparedStudy(np.ones((3, n, n, n), np.float32), grid, brain, {}, (), scales, scales, box)
+    opinion = second_opinion(inputs, load_model(), lambda images: np.repeat(images[:1], 9, axis=0))
     assert (opinion is not None) == asked
 
 
@@ -267,8 +266,10 @@ def test_a_second_opinion_is_asked_where_the_brain_is() -> None:
     brain[:40] = True
     scales = {dawson.Modality.FLAIR: 1.0, dawson.Modality.T2: 1.0}
     box = tuple(slice(0, n) for n in side)
-    inputs = Inputs(np.ones((3, *side), np.float32), dawson.Grid(side, np.eye(4)), brain, {}, (), scales, scales, box)
-    opinion = _second_opinion(load_model(), lambda images: np.repeat(images[:1], 9, axis=0), inputs)
+    inputs = PreparedStudy(
+        np.ones((3, *side), np.float32), dawson.Grid(side, np.eye(4)), brain, {}, (), scales, scales, box
+    )
+    opinion = second_opinion(inputs, load_model(), lambda images: np.repeat(images[:1], 9, axis=0))
     assert opinion is not None
     assert (opinion.probability[:40] > 0).all()
     assert not opinion.probability[96:].any()
@@ -329,17 +330,17 @@ def test_where_one_opinion_was_shown_nothing_the_other_holds() -> None:
     images[0, ..., :8] = 0
     images[:, :8] = 0  # nothing at all, as in what a tool has cut away
     shown = {dawson.Modality.FLAIR: 1.0, dawson.Modality.T1: 1.0}
-    inputs = Inputs(
+    inputs = PreparedStudy(
         images, dawson.Grid((n, n, n), np.eye(4)), np.ones((n, n, n), bool), {}, (), shown, shown, (slice(0, n),) * 3
     )
-    both = _Opinion(tuple(shown), False, np.full((n, n, n), 0.9, np.float32))
-    flair = _Opinion((dawson.Modality.FLAIR,), True, np.full((n, n, n), 0.1, np.float32))
+    both = Opinion(tuple(shown), False, np.full((n, n, n), 0.9, np.float32))
+    flair = Opinion((dawson.Modality.FLAIR,), True, np.full((n, n, n), 0.1, np.float32))
     network = replace(network, calibration={})
     brain = np.ones((n, n, n), bool)
     brain[-4:] = False
-    found = _agreed((both, flair), network, inputs, brain)
+    found = agreement((both, flair), inputs, brain, network)
     assert not found[~brain].any()
-    found = _agreed((both, flair), network, inputs, np.ones((n, n, n), bool))
+    found = agreement((both, flair), inputs, np.ones((n, n, n), bool), network)
     assert np.allclose(found[8:, :, 8:], 0.5)
     assert np.allclose(found[8:, :, :8], 0.9)
     assert np.allclose(found[:8], 0.5)

@@ -27,8 +27,8 @@ from dawson.model.engine import load_engine
 from dawson.model.windows import argmax_anatomy, run_windows
 from dawson.preparation.locator import load_locator, locate
 from dawson.preparation.resample import resample
-from dawson.preparation.visit import lay_out
-from dawson.segmentation.pipeline import look
+from dawson.preparation.visit import align_study
+from dawson.segmentation.passes import run_passes
 from dawson.synthesis.label_maps import nifti_files, read_heads
 from dawson.synthesis.tissues import Anatomy
 from tools.studies.lesion_free import draw, given, taken
@@ -73,20 +73,21 @@ def main() -> None:
         study, truth = draw(maps[number % len(maps)], model.recipe.synthesis, rng)
         for name, own in looks.items():
             part = given(study, name)
-            head = lay_out(part, model.recipe.prepare, begin=lambda _: None)
-            seen = look(part, head, locate(load_locator(), head.images, head.grid), model, network)
+            aligned = align_study(part, model.recipe.prepare)
+            brain = locate(load_locator(), aligned.images, aligned.grid)
+            seen = run_passes(aligned, brain, model, network)
             if isinstance(seen, InputError):
                 raise SystemExit(f"head {number + 1}: {seen}")
-            there = resample(truth, part.reference.grid, seen.inputs.grid, interpolation="nearest")
+            there = resample(truth, part.reference.grid, seen.prepared.grid, interpolation="nearest")
             either = (there > 0) | (seen.anatomy > 0)
             there, brain = (np.asarray(v)[..., None, None] for v in (there[either], seen.anatomy[either] > 0))
             scores, _ = run_windows(
                 network,
-                seen.inputs.images,
+                seen.prepared.images,
                 window=model.recipe.prepare.window,
                 overlap=model.recipe.prepare.overlap,
                 outputs=1 + len(model.anatomy_names),
-                wanted=seen.inputs.parenchyma,
+                wanted=seen.prepared.parenchyma,
                 at_once=network.at_once,
             )
             own.append(Head(scores[:, either][..., None, None], brain, there))

@@ -18,13 +18,12 @@ import numpy as np
 from dawson.cases.find import Case, refusal
 from dawson.core.errors import DawsonError
 from dawson.core.files import replace_file
-from dawson.core.grid import Grid
+from dawson.core.grid import SAME_GRID_MM, Grid
 from dawson.core.runtime import workers as affordable
 from dawson.core.study import Modality
 from dawson.measurement.lesions import find_lesions
 from dawson.nifti.mask import read_mask
 from dawson.nifti.scan import read_scan
-from dawson.preparation.resample import SAME_GRID_MM
 
 CHECKED = "checked.json"
 VERSION = 2  # of what is kept; another version is forgotten

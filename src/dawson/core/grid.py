@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 
 from dawson.core.arrays import Float
 
+SAME_GRID_MM = 0.05
+"""Corners of a mask's grid and a scan's that lie closer than this are the same: programs round a header's numbers."""
+
 
 @dataclass(frozen=True, eq=False)
 class Grid:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from dawson.core.arrays import Image, Mask
 from dawson.core.study import Modality, Study
-from dawson.preparation.intensity import from_zero
+from dawson.preparation.intensity import from_zero, scan_from_zero
 from dawson.preparation.resample import resample
 
 BRIGHT = 99.5  # percentile within the brain
@@ -35,7 +35,7 @@ def show(
     reference = study.reference
     shown = {}
     for modality in dict.fromkeys((reference.modality, *used)):
-        scan, matrix = study.scans[modality], matrices.get(modality)
+        scan, matrix = scan_from_zero(study.scans[modality]), matrices.get(modality)
         voxels = scan.voxels
         if not (scan.grid.same_as(reference.grid) and (matrix is None or np.array_equal(matrix, np.eye(4)))):
             voxels = resample(voxels, scan.grid, reference.grid, transform=matrix, interpolation="linear")

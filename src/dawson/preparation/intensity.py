@@ -1,13 +1,15 @@
-"""Intensities that mean the same in every scan: 1 is the median of the brain's parenchyma."""
+"""Intensities that mean the same in every scan: zero is background, 1 the median of the brain's parenchyma."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 
 from dawson.core.arrays import Image, Mask
+from dawson.core.study import Scan, Study
 
 CEILING = 4.0  # relative to the brain's median; brighter is fat or an artefact, and how much is no matter
-
 
 BACKGROUND = 0.05  # least share of the voxels that have the background's one value
 DARKEST = 0.1  # percentile of a brain that counts as black where a standardised scan does not tell
@@ -36,6 +38,23 @@ def from_zero(voxels: Image) -> tuple[Image, str | None]:
         lifted: Image = np.where(background, np.float32(0), np.maximum(voxels - black, 0))
         return lifted, "was standardised within a mask; its darkest voxels were taken for black, which is a guess"
     return voxels, "is largely below zero: give the scan as it was before it was standardised"
+
+
+def scan_from_zero(scan: Scan) -> Scan:
+    """A scan whose voxels :func:`from_zero` has set, with a warning where it had to; of such a scan, the same again.
+
+    This comes before any other step of preparation: boxes, thresholds, registration and resampling all take zero for
+    what is no tissue.
+    """
+    voxels, warning = from_zero(scan.voxels)
+    warnings = scan.warnings if warning is None or warning in scan.warnings else (*scan.warnings, warning)
+    same = voxels is scan.voxels and warnings is scan.warnings
+    return scan if same else replace(scan, voxels=voxels, warnings=warnings)
+
+
+def study_from_zero(study: Study) -> Study:
+    """A study of scans that are set from zero, each as :func:`scan_from_zero` has it."""
+    return Study({modality: scan_from_zero(scan) for modality, scan in study.scans.items()})
 
 
 def rough_scale(voxels: Image) -> float:

@@ -6,18 +6,16 @@ frames the scans for the network that finds lesions, whichever that is: the loca
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 
-from dawson.core.arrays import Image, Labels, Mask
+from dawson.core.arrays import Image, Mask
 from dawson.core.grid import Grid
 from dawson.model.card import LOCATOR, ONNX, Model, load_model
 from dawson.model.engine import Infer, load_engine
-from dawson.model.windows import run_model
-from dawson.preparation.brain import find_brain
+from dawson.preparation.anatomy import infer_anatomy
 from dawson.preparation.head import block_means, spread_blocks
 from dawson.preparation.intensity import normalise, rough_scale
 
@@ -63,42 +61,10 @@ def locate(locator: Locator, images: Image, grid: Grid) -> Mask:
     coarse = np.stack([block_means(image, np.full(3, step)) for image in images])
     coarse = np.stack([normalise(image, rough_scale(image)) for image in coarse])
     spacing = step * grid.spacing[0]
-    # The network has seen heads in the middle of its box, and knows from the zeros at the sides where that is.
+    # The network was trained on heads in the middle of its box, and knows from the zeros at the sides where that is.
     room = [max(prepare.window - side, 0) for side in coarse.shape[1:]]
-    amid = np.pad(coarse, [(0, 0), *((free // 2, free - free // 2) for free in room)])
-    _, _, found = see(locator.model, locator.infer, amid, spacing, overlap=prepare.overlap, generous=True)
-    found &= amid.any(axis=0)  # where nothing is shown no brain is found
+    padded = np.pad(coarse, [(0, 0), *((free // 2, free - free // 2) for free in room)])
+    _, _, found = infer_anatomy(locator.model, locator.infer, padded, spacing, overlap=prepare.overlap, generous=True)
+    found &= padded.any(axis=0)  # where nothing is shown no brain is found
     found = found[tuple(np.s_[free // 2 : free // 2 + n] for free, n in zip(room, coarse.shape[1:], strict=True))]
     return spread_blocks(found, step, grid.shape)
-
-
-def see(
-    model: Model,
-    infer: Infer,
-    images: Image,
-    spacing: float,
-    *,
-    overlap: float,
-    wanted: Mask | None = None,
-    generous: bool = False,
-) -> tuple[Image, Labels, Mask]:
-    """Lesion probability, anatomy of the one brain and its parenchyma (i, j, k) in images (3, i, j, k).
-
-    ``images`` lie on an isotropic grid of ``spacing`` mm; ``overlap`` and ``wanted`` are those of
-    :func:`dawson.model.windows.run_model`. A ``generous`` outline leaves the brain as large as the loss's weights
-    have made it: what frames a brain may be too wide, and the locator's box is laid around such.
-    """
-    classes = (1.0,) * len(model.anatomy_weights) if generous else model.anatomy_weights
-    probability, labels = run_model(model, infer, images, overlap=overlap, classes=classes, wanted=wanted)
-    anatomy = one_brain(labels, model, spacing)
-    return probability, anatomy, among(anatomy, model.card["parenchyma"], model)
-
-
-def among(anatomy: Labels, names: Collection[str], model: Model) -> Mask:
-    """Where the anatomy is one of the named ones."""
-    return np.isin(anatomy, [value for value, name in model.anatomy_names.items() if name in names])
-
-
-def one_brain(anatomy: Labels, model: Model, spacing: float) -> Labels:
-    """The anatomy on an isotropic grid of ``spacing`` mm, zero wherever it is no part of the one brain."""
-    return anatomy * find_brain(anatomy > 0, among(anatomy, model.card["core"], model), spacing=spacing)

@@ -16,6 +16,7 @@ from dawson.core.grid import Grid
 from dawson.core.runtime import cores
 from dawson.core.study import Scan
 from dawson.preparation.head import foreground_threshold, head_box
+from dawson.preparation.intensity import scan_from_zero
 from dawson.preparation.resample import THREADS, resample, working_grid
 
 Matrix = NDArray[np.float64]
@@ -88,6 +89,7 @@ def align(moving: Scan, reference: Scan) -> Alignment:
     Reruns are bit-identical: the points are drawn with a fixed seed and ITK runs in one thread, since
     its sums depend on the order in which threads finish.
     """
+    moving, reference = scan_from_zero(moving), scan_from_zero(reference)
     views = _view(moving, VIEW_MM * 0.93), _view(reference, VIEW_MM)  # unlike, so that voxels never coincide
     swapped = _head_ml(views[0]) < _head_ml(views[1])
     fixed, floating = views if swapped else views[::-1]

@@ -21,9 +21,6 @@ Box = tuple[NDArray[np.int64], NDArray[np.int64]]
 THREADS = 1
 """ITK threads. One, always: a thread count taken from the machine could make reruns differ."""
 
-SAME_GRID_MM = 0.05
-"""Corners of a mask's grid and a scan's that lie closer than this are the same: programs round a header's numbers."""
-
 
 def reorient(array: NDArray[Any], source: Grid, target: Grid) -> NDArray[Any]:
     """Turn an array on ``source`` into the array on ``target``, two orientations of one lattice.

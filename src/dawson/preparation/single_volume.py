@@ -26,9 +26,9 @@ from numpy.typing import NDArray
 from dawson.core.arrays import Image
 from dawson.core.errors import InputError
 from dawson.core.grid import Grid
-from dawson.core.study import Scan
+from dawson.core.study import Modality, Scan
 from dawson.preparation.head import foreground_threshold, head_box
-from dawson.preparation.intensity import from_zero
+from dawson.preparation.intensity import scan_from_zero
 from dawson.preparation.resample import reorient, resample
 from dawson.recipe import SingleVolume as Settings
 
@@ -59,24 +59,39 @@ class Kernel:
 
 
 @dataclass(frozen=True, eq=False)
-class Prepared:
-    """One scan as the network's input: ``voxels`` float32 of ``grid.shape`` in [0, 1] on an RAS-like ``grid``."""
+class PreparedScan:
+    """One scan as the network's input: ``voxels`` float32 of ``grid.shape`` in [0, 1] on an RAS-like ``grid``.
 
+    ``warnings`` are those of preparation, without what was noticed while reading.
+    """
+
+    modality: Modality
     voxels: Image
     grid: Grid
     kernel: Kernel
     warnings: tuple[str, ...] = ()
 
+    @property
+    def images(self) -> Image:
+        """The network's input (1, i, j, k)."""
+        return self.voxels[None]
 
-def prepare_volume(scan: Scan, settings: Settings) -> Prepared:
+    @property
+    def used(self) -> tuple[Modality, ...]:
+        """The one sequence that the images hold."""
+        return (self.modality,)
+
+
+def prepare_volume(scan: Scan, settings: Settings) -> PreparedScan:
     """Prepare one scan of any orientation and spacing by the recipe's table ``[volume]``.
 
     Values are rounded to float16, in which prepared scans are kept for training. Raises
     :class:`InputError` for a scan without any contrast.
     """
-    raw, warning = from_zero(scan.voxels)
+    noticed = scan.warnings
+    scan = scan_from_zero(scan)
     grid = volume_grid(scan, settings)
-    placed = np.maximum(resample(raw, scan.grid, grid, interpolation="linear"), 0)
+    placed = np.maximum(resample(scan.voxels, scan.grid, grid, interpolation="linear"), 0)
     low, high = _range(placed, settings)
     if not high > low:
         raise InputError(
@@ -87,7 +102,8 @@ def prepare_volume(scan: Scan, settings: Settings) -> Prepared:
     kernel = contrast_kernel(blurred, scan.grid.canonical().spacing, settings)
     sharpened = blurred + np.float32(kernel.amount) * (blurred - smooth(blurred, kernel.widths))
     rounded = np.clip(sharpened, 0, 1).astype(np.float16).astype(np.float32)
-    return Prepared(rounded, grid, kernel, () if warning is None else (warning,))
+    warnings = tuple(warning for warning in scan.warnings if warning not in noticed)
+    return PreparedScan(scan.modality, rounded, grid, kernel, warnings)
 
 
 def volume_grid(scan: Scan, settings: Settings) -> Grid:

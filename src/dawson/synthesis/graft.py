@@ -16,8 +16,8 @@ from torch import Tensor
 
 from dawson.core.arrays import UNSURE
 from dawson.core.study import Modality
+from dawson.preparation.crop import BRAIN_MARGIN_MM
 from dawson.preparation.intensity import CEILING
-from dawson.preparation.visit import BRAIN_MARGIN_MM
 from dawson.recipe import Synthesis
 from dawson.synthesis.label_maps import LesionMap
 from dawson.synthesis.lesions import Implant, draw_appearance, draw_lesions, place_lesions, render_lesions

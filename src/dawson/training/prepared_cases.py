@@ -26,7 +26,7 @@ from dawson.cases.find import Case
 from dawson.cases.split_table import Volume
 from dawson.core.arrays import UNSURE
 from dawson.core.errors import InputError, UsageError
-from dawson.core.grid import Grid
+from dawson.core.grid import SAME_GRID_MM, Grid
 from dawson.core.study import Modality, Study
 from dawson.model.card import ONNX, Model, load_model
 from dawson.model.engine import load_engine
@@ -34,10 +34,10 @@ from dawson.model.windows import run_model
 from dawson.nifti.mask import MaskFile, read_mask
 from dawson.nifti.scan import read_scan
 from dawson.preparation.locator import about_locator, load_locator
+from dawson.preparation.prepare import prepare_study
 from dawson.preparation.register import align
-from dawson.preparation.resample import SAME_GRID_MM, resample
+from dawson.preparation.resample import resample
 from dawson.preparation.single_volume import prepare_volume
-from dawson.preparation.visit import prepare_study
 from dawson.recipe import Recipe
 from dawson.recipe import SingleVolume as VolumeSettings
 from dawson.synthesis.tissues import Anatomy

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from dawson.core.arrays import Mask
 from dawson.core.errors import InputError, UsageError
-from dawson.core.grid import Grid
-from dawson.preparation.resample import SAME_GRID_MM, reorient, resample
+from dawson.core.grid import SAME_GRID_MM, Grid
+from dawson.preparation.resample import reorient, resample
 
 
 def same_lattice(first: Grid, second: Grid) -> bool:

@@ -1,0 +1,30 @@
+"""How long each step of a segmentation takes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+
+class StepTimer:
+    """Wall-clock seconds by step; ``progress`` is called with the name of each as it begins."""
+
+    def __init__(self, progress: Callable[[str], None] | None) -> None:
+        self.progress = progress
+        self.seconds: dict[str, float] = {}
+        self.current: tuple[str, float] | None = None
+
+    def begin(self, step: str) -> None:
+        """End the step before, and begin one."""
+        self.end()
+        if self.progress is not None:
+            self.progress(step)
+        self.current = (step, time.perf_counter())
+
+    def end(self) -> dict[str, float]:
+        """End the last step; the seconds of all."""
+        if self.current is not None:
+            step, started = self.current
+            self.seconds[step] = round(time.perf_counter() - started, 3)
+        self.current = None
+        return self.seconds
