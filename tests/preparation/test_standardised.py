@@ -52,6 +52,7 @@ def standardised(voxels: np.ndarray, brain: np.ndarray, gain: float) -> dict[str
     }
 
 
+Drawn = tuple[int, float, float, float]
 scans = st.tuples(st.integers(0, 99), st.floats(20, 120), st.floats(-0.1, 0.1), st.floats(0.1, 50))
 
 
@@ -62,7 +63,7 @@ def corners(grid: Grid) -> np.ndarray:
 @settings(deadline=None, max_examples=15)
 @given(scans)
 def test_the_lattice_of_a_single_volume_does_not_depend_on_standardisation(
-    drawn: tuple[int, float, float, float],
+    drawn: Drawn,
 ) -> None:
     seed, fluid, lean, gain = drawn
     voxels, brain = stripped(seed, fluid=fluid, lean=lean)
@@ -78,7 +79,7 @@ def test_the_lattice_of_a_single_volume_does_not_depend_on_standardisation(
 
 @settings(deadline=None, max_examples=8)
 @given(scans)
-def test_the_box_around_the_head_does_not_depend_on_standardisation(drawn: tuple[int, float, float, float]) -> None:
+def test_the_box_around_the_head_does_not_depend_on_standardisation(drawn: Drawn) -> None:
     seed, fluid, lean, gain = drawn
     voxels, brain = stripped(seed, fluid=fluid, lean=lean)
     raw = align_study(Study({Modality.FLAIR: scan_of(voxels)}), Prepare())
