@@ -12,10 +12,10 @@ from dawson.results.read import read_result
 
 pypdf = pytest.importorskip("pypdf", reason="pypdf, which reads PDFs back, is not installed")
 
-from dawson.reporting import pdf as module  # noqa: E402
 from dawson.reporting.facts import facts  # noqa: E402
 from dawson.reporting.figures import Drawn  # noqa: E402
-from dawson.reporting.pdf import pdf  # noqa: E402
+from dawson.reporting.pdf import document as module  # noqa: E402
+from dawson.reporting.pdf.document import pdf  # noqa: E402
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -19,7 +19,7 @@ from dawson.reporting.run import find_results, report
 @pytest.fixture
 def quick(monkeypatch):
     """Pages and PDFs that take no time."""
-    page, pdf = (import_module(f"dawson.reporting.{name}") for name in ("page", "pdf"))
+    page, pdf = (import_module(f"dawson.reporting.{name}") for name in ("page", "pdf.document"))
     monkeypatch.setattr(page, "page", lambda result, viewer, drawn: f"page {result.folder.name} {viewer}")
     monkeypatch.setattr(pdf, "pdf", lambda result, drawn: b"%PDF")
     monkeypatch.setattr(import_module("dawson.reporting.figures"), "draw", lambda result: None)
@@ -61,7 +61,7 @@ def test_an_earlier_report_stays_where_the_new_one_fails(write_result, tmp_path,
     def broken(result, drawn):
         raise RuntimeError
 
-    monkeypatch.setattr(sys.modules["dawson.reporting.pdf"], "pdf", broken)
+    monkeypatch.setattr(sys.modules["dawson.reporting.pdf.document"], "pdf", broken)
     with pytest.raises(RuntimeError):
         report(out, viewer=False)
     assert (out / "report.html").read_text() == "page out True"
@@ -140,7 +140,7 @@ def test_a_folder_that_is_read_only_is_told_of_before_any_work(run, quick, write
     out = write_result(tmp_path / "out")
     before = listing(out)
     monkeypatch.setattr(os, "access", lambda _, mode: mode == os.R_OK)  # permissions do not stop every user
-    monkeypatch.setattr(sys.modules["dawson.reporting.pdf"], "pdf", None)
+    monkeypatch.setattr(sys.modules["dawson.reporting.pdf.document"], "pdf", None)
     code, _, err = run(out)
     assert code == 2 and "not writable" in err and "copy the result" in err and " -o" not in err
     assert listing(out) == before

@@ -32,7 +32,7 @@ def report(out: Path | str, *, viewer: bool = True) -> tuple[Path, Path]:
     """
     from dawson.reporting.figures import draw  # noqa: PLC0415
     from dawson.reporting.page import page  # noqa: PLC0415 (both bring libraries that nothing else here needs)
-    from dawson.reporting.pdf import pdf  # noqa: PLC0415
+    from dawson.reporting.pdf.document import pdf  # noqa: PLC0415
     from dawson.results.read import read_result  # noqa: PLC0415
 
     result = read_result(out)

@@ -1,0 +1,1 @@
+"""The report for print and archive: one visit on two A4 pages."""
