@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from dawson.reporting.facts import NONE, OUT_OF_REACH, facts, ml, mm
+from dawson.reporting.facts import facts
+from dawson.reporting.wording import NONE, OUT_OF_REACH, ml, mm
 from dawson.results.read import read_result
 
 

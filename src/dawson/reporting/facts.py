@@ -10,28 +10,22 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dawson.reporting.notes import grid_size, provenance, reading_notes
+from dawson.reporting.wording import (
+    NO_CONCLUSION,
+    NO_REGIONS,
+    NONE,
+    OUT_OF_REACH,
+    REGIONS,
+    count,
+    ml,
+    mm,
+    sentence,
+    title,
+)
 from dawson.results.read import Result
 
-REGIONS = {
-    "periventricular": "Periventricular",
-    "juxtacortical": "Juxtacortical or cortical",
-    "infratentorial": "Infratentorial",
-    "deep": "Deep white matter",
-}
-STATUS = {"pass": "Passed", "warn": "Warning", "fail": "Failed"}
-SIGN = {"pass": "✓", "warn": "!", "fail": "✕"}  # beside the word: colour alone tells nobody who cannot see it
 ORDER = ("fail", "warn", "pass")
-OUT_OF_REACH = "The spinal cord and the optic nerves lie outside of a brain MRI's reach."
-NO_REGIONS = "This model knows no anatomy, so its lesions are not told by region."
-NO_CONCLUSION = "Regions are given by number; what follows from them is for a physician to say."
-CONVENTION = (
-    "Pictures and viewer are in radiological convention: the patient's right is on the viewer's left. Lesions are "
-    "outlined in orange just outside of their border. Coordinates are millimetres to the patient's right (x), to "
-    "the front (y) and up (z), in the scanner's own frame."
-)
-METHODS = {"load_ml": "Lesion load", "load_percent_of_brain": "Load in the brain"}
-LONG_AXIS_MM = 3.0  # as in the name of the field count_long_axis_3mm
-NONE = "–"
 
 
 @dataclass(frozen=True)
@@ -92,7 +86,7 @@ def facts(result: Result) -> Facts:
     quality = _quality(summary)
     used = " + ".join(s.upper() for s in summary["sequences"])
     reference = summary["inputs"].get(summary["reference"])
-    grid = f", {_lattice(reference)}" if reference else ""
+    grid = f", {grid_size(reference)}" if reference else ""
     return Facts(
         title="Multiple sclerosis lesions on brain MRI",
         subtitles=(
@@ -107,34 +101,16 @@ def facts(result: Result) -> Facts:
         regions_notes=_regions_notes(summary),
         lesions=_lesions(result),
         lesions_note=_lesions_note(summary),
-        notes=tuple(_notes(summary)),
-        provenance=tuple(_provenance(summary)),
+        notes=tuple(reading_notes(summary)),
+        provenance=tuple(provenance(summary)),
         notice=summary["notice"],
     )
 
 
-def ml(value: float | None) -> str:
-    """A volume in ml with the digits that it deserves: three significant ones, at most three decimals."""
-    if value is None:
-        return NONE
-    digits = 3 if abs(value) < 1 else 2 if abs(value) < 10 else 1 if abs(value) < 100 else 0
-    return f"{value:.{digits}f} ml"
-
-
-def mm(length: float) -> str:
-    """A length in mm with one decimal; with two where rounding would lift it to the 3 mm that are counted by."""
-    return f"{length:.2f}" if length < LONG_AXIS_MM <= round(length, 1) else f"{length:.1f}"
-
-
-def count(number: int, noun: str) -> str:
-    """``1 lesion``, ``2 lesions``."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
 def _quality(summary: Mapping[str, Any]) -> tuple[Line, ...]:
-    checks = [Line(_title(c["name"]), c["status"], c["words"]) for c in summary["quality"]["checks"]]
-    told = {line.words for line in checks}
-    checks += [Line("Noticed", "warn", sentence(text)) for text in summary["warnings"] if text not in told]
+    checks = [Line(title(c["name"]), c["status"], c["words"]) for c in summary["quality"]["checks"]]
+    known = {line.words for line in checks}
+    checks += [Line("Noticed", "warn", sentence(text)) for text in summary["warnings"] if text not in known]
     return tuple(sorted(checks, key=lambda line: ORDER.index(line.status)))  # stable: else in the order given
 
 
@@ -239,7 +215,7 @@ def _lesions_note(summary: Mapping[str, Any]) -> str:
     classes = summary["confidence"]
     if classes is None:
         return ""
-    told = []
+    parts = []
     for name, group in classes.items():
         share = group["true_share"]
         measured = (
@@ -252,100 +228,5 @@ def _lesions_note(summary: Mapping[str, Any]) -> str:
                 else ""
             )
         )
-        told.append(f"{name}: {count(group['count'], 'lesion')} here, {measured}")
-    return f"Confidence. {'; '.join(told)}."
-
-
-def _notes(summary: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
-    yield "Pictures", CONVENTION
-    if summary["regions"] is not None and summary["position_rules"]:
-        yield "Position", sentence(summary["position_rules"])
-    yield (
-        "Rounding",
-        "Figures are rounded one by one, so that sums may differ in the last digit; lesions.csv has more digits.",
-    )
-    yield "Long axis", "The greatest distance between two points of a lesion, in millimetres, in any direction."
-    if interval := summary["load_interval"]:
-        yield "Interval of the load", sentence(interval["method"])
-    for name, group in (summary["confidence"] or {}).items():
-        yield f"Confidence {name}", sentence(group["rule"])
-    for name, method in (summary["volumes"] or {"methods": {}})["methods"].items():
-        yield METHODS.get(name, _title(name.removesuffix("_ml"))), sentence(method)
-    if summary["display"]["window"]:
-        yield "Grey values", sentence(summary["display"]["window"])
-
-
-def _provenance(summary: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
-    for name, scan in summary["inputs"].items():
-        yield f"{name.upper()} scan", f"{_lattice(scan)}, {scan['orientation']}; SHA-256 {scan['sha256'] or 'unknown'}"
-    for name, text in summary["alignment"].items():
-        yield f"{name.upper()} alignment", sentence(text)
-    model = summary["model"]
-    version = f", version {model['version']}" if model["version"] is not None else ""
-    computed = f"; computed in {model['precision']}" if model.get("precision") else ""
-    yield "Model", f"{model['name']}{version}; SHA-256 {model['sha256'] or 'unknown'}{computed}"
-    yield "Measured accuracy", _accuracy(model, summary["sequences"])
-    if trained := _trained_on(model):
-        yield "Trained on", trained
-    rule = summary["rule"]
-    threshold = NONE if rule["threshold"] is None else f"{rule['threshold']:g}"
-    least = "0" if rule["minimum_lesion_mm3"] is None else f"{rule['minimum_lesion_mm3']:g}"
-    faint = f", and those that reach {rule['peak']:g} nowhere" if (rule["peak"] or 0) > (rule["threshold"] or 0) else ""
-    yield (
-        "Thresholds",
-        f"A voxel is lesion where its probability is {threshold} or more; lesions are "
-        f"{rule['connectivity']}-connected; those under {least} mm³{faint} are left out.",
-    )
-    yield "Software", ", ".join(f"{name} {version}" for name, version in summary["versions"].items())
-    yield "To repeat it", _repeat(summary)
-
-
-def _repeat(summary: Mapping[str, Any]) -> str:
-    scans = " ".join(f"--{name} {name.upper()}.nii.gz" for name in summary["inputs"])
-    return (
-        f"dawson segment {scans} -o OUT, with the scans of these hashes, this model and these versions, gives the "
-        "same files on the same machine; dawson report OUT makes this report again from them."
-    )
-
-
-def _accuracy(model: Mapping[str, Any], used: list[str]) -> str:
-    """Measured figures of the model for just these inputs; the card is free in form, so each part is checked."""
-    accuracy = model.get("accuracy")
-    means = accuracy.get("mean") if isinstance(accuracy, Mapping) else None
-    if not isinstance(accuracy, Mapping) or not isinstance(means, Mapping):
-        return "not measured"
-    mean = next((means[key] for key in ("+".join(used), "all") if isinstance(means.get(key), Mapping)), None)
-    if mean is None or ("+".join(used) not in means and len(used) < 3):
-        return f"not measured on {' + '.join(s.upper() for s in used)}"
-    names = {"dice": "Dice", "f1": "lesion F1"}
-    parts = [f"{text} {mean[key]:.2f}" for key, text in names.items() if isinstance(mean.get(key), int | float)]
-    on = f", on {accuracy['on']}" if isinstance(accuracy.get("on"), str) else ""
-    return f"mean {', '.join(parts)} from {' + '.join(s.upper() for s in used)}{on}"
-
-
-def _trained_on(model: Mapping[str, Any]) -> str:
-    data = model.get("trained_on")
-    entries = data if isinstance(data, list) else []
-    told = [f"{e['what']} ({e['source']})" if "source" in e else str(e["what"]) for e in entries if _is_data(e)]
-    return "; ".join(told)
-
-
-def _is_data(entry: Any) -> bool:
-    return isinstance(entry, Mapping) and "what" in entry
-
-
-def _lattice(scan: Mapping[str, Any]) -> str:
-    shape = " × ".join(str(n) for n in scan["shape"])
-    return f"{shape} voxels of {' × '.join(f'{edge:.2f}' for edge in scan['spacing_mm'])} mm"
-
-
-def sentence(text: str) -> str:
-    """With a capital (where the first word is no name such as "pH") and a full stop."""
-    first = text.split(" ", 1)[0]
-    text = text[:1].upper() + text[1:] if first.islower() else text
-    return text if text.endswith((".", "!", "?")) or not text else f"{text}."
-
-
-def _title(name: str) -> str:
-    words = name.replace("_", " ").replace("-", " ")
-    return words[:1].upper() + words[1:]
+        parts.append(f"{name}: {count(group['count'], 'lesion')} here, {measured}")
+    return f"Confidence. {'; '.join(parts)}."

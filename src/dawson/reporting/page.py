@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dawson.reporting.facts import STATUS, count, facts
+from dawson.reporting.facts import facts
 from dawson.reporting.figures import Drawn, draw
 from dawson.reporting.render import render
 from dawson.reporting.viewer import viewer_data
+from dawson.reporting.wording import STATUS, count
 from dawson.results.read import Result
 
 MOSAIC = "Slices from below to above through all lesions, as scanned. z is the height in millimetres."

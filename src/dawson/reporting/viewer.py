@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from dawson.core.grid import Grid
 from dawson.core.result import Lesion
-from dawson.reporting.facts import REGIONS, ml
+from dawson.reporting.wording import REGIONS, ml
 from dawson.results.read import Result
 
 BUDGET = 9_000_000

@@ -9,8 +9,8 @@ from typing import Any
 
 from dawson.core.names import COHORT_TABLE
 from dawson.reporting.cohort.visits import Visit, comparability_warnings, visit_warnings
-from dawson.reporting.facts import NO_CONCLUSION, NONE, OUT_OF_REACH, REGIONS, STATUS, count, ml, sentence
 from dawson.reporting.render import render
+from dawson.reporting.wording import NO_CONCLUSION, NONE, OUT_OF_REACH, REGIONS, STATUS, count, ml, sentence
 from dawson.results.summary import NOTICE
 
 SEVERITY = {"fail": 2, "warn": 1, "pass": 0}

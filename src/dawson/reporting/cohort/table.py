@@ -7,7 +7,7 @@ from typing import Any
 
 from dawson.core.tables import table_text
 from dawson.reporting.cohort.visits import Visit, short_hash, visit_warnings
-from dawson.reporting.facts import REGIONS
+from dawson.reporting.wording import REGIONS
 
 SEQUENCES = ("flair", "t1", "t2")
 RULE = ("threshold", "peak", "minimum_lesion_mm3", "connectivity")

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from dawson.core.errors import UsageError
 from dawson.core.names import REPORT_PAGE
-from dawson.reporting.facts import count
+from dawson.reporting.wording import count
 from dawson.results.read import read_result
 
 PREFIX = 12  # hexadecimal digits of a hash: enough to tell files apart, and it still fits a cell

@@ -9,10 +9,11 @@ from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.units import mm
 from reportlab.platypus import Flowable, Paragraph, Spacer, Table
 
-from dawson.reporting.facts import Facts, Line, count
+from dawson.reporting.facts import Facts, Line
 from dawson.reporting.facts import Table as Rows
 from dawson.reporting.pdf.layout import WIDE, column_widths, columns, heads, padding, picture, ruled, terms
 from dawson.reporting.pdf.typography import BAND, COLOURS, INK, LINE, SIGNS, SOFT, fonts, heading, markup, style, text
+from dawson.reporting.wording import count
 
 MOSAIC = (112 * mm, 118 * mm)
 GLANCE = 50 * mm
