@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import nibabel as nib
@@ -69,10 +69,29 @@ def write_head() -> Callable[..., Path]:
     return write
 
 
+REAL_SCANS = Path(__file__).parents[2] / "shared" / "data"
+NO_REAL_SCANS = "the openly shared scans (../shared/data) are not here"
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of openly shared real scans; skips the test where it is absent."""
-    folder = Path(__file__).parents[2] / "shared" / "data"
-    if not folder.is_dir():
-        pytest.skip("the openly shared scans (../shared/data) are not here")
-    return folder
+    if not REAL_SCANS.is_dir():
+        pytest.skip(NO_REAL_SCANS)
+    return REAL_SCANS
+
+
+def skipped_without_scans(reports: Iterable[pytest.TestReport]) -> str | None:
+    """One line for all tests that were skipped for want of the real scans; nothing where none was."""
+    skipped = {report.nodeid for report in reports if NO_REAL_SCANS in str(report.longrepr)}
+    if not skipped:
+        return None
+    tests = "1 test was" if len(skipped) == 1 else f"{len(skipped)} tests were"
+    return f"{tests} skipped: {NO_REAL_SCANS}."
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say it at the end of the run, whatever else was reported."""
+    line = skipped_without_scans(terminalreporter.stats.get("skipped", ()))
+    if line is not None:
+        terminalreporter.write_line(line, yellow=True)

@@ -170,7 +170,7 @@ def test_gzip_headers_carry_neither_time_nor_name(make, tmp_path):
 def test_a_real_oblique_scan_keeps_its_place(make, tmp_path):
     file = REAL / "longitudinal" / "ljubljana-01" / "study1_FLAIR.nii.gz"
     if not file.is_file():
-        pytest.skip("the shared scans are not here")
+        pytest.skip("the openly shared scans (../shared/data) are not here")
     reference, itk = nib.load(file), sitk.ReadImage(file)
     probability = np.zeros(reference.shape, np.float32)
     write(
