@@ -342,7 +342,7 @@ def test_ctrl_c_loses_nothing(tmp_path: Path, toy_cohort: Path) -> None:
         "'--no-test', "
         "*[w for k in sys.argv[3:] for w in ('--set', k)]])"
     )
-    settings = [f"{k}={v}" for k, v in (TINY | {"optimizer.steps": "400", "optimizer.steps_per_epoch": "100"}).items()]
+    settings = [f"{k}={v}" for k, v in (TINY | {"optimizer.steps": "120", "optimizer.steps_per_epoch": "20"}).items()]
     out = tmp_path / "run"
     command = [sys.executable, "-c", program, str(toy_cohort), str(out), *settings]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
