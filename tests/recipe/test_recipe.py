@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from dawson.core.errors import UsageError
 from dawson.recipe import load_recipe, recipe_from_dict, recipe_names, recipe_to_dict, recipe_to_toml
@@ -55,11 +57,60 @@ def test_overrides_reach_their_field() -> None:
         ("loss.lambda", "1.5"),
         ("volume.shape", "[16, 16, 16]"),
         ("volume.percentiles", "[90.0, 10.0]"),
+        ("synthesis.small_lesion_count", "0.5"),
+        ("synthesis.thickest_mm", "2.0"),
+        ("synthesis.noise", "[0.1, 0.02]"),
+        ("synthesis.noise", "[0.0, 0.02]"),
+        ("synthesis.contrast", "[1.0, 0.5]"),
+        ("synthesis.border", "0.0"),
+        ("synthesis.bias", "inf"),
+        ("optimizer.lr", "nan"),
+        ("optimizer.batch", "true"),
+        ("network.widths", "[]"),
+        ("network.convolutions", "[0, 2, 2, 2, 2]"),
     ],
 )
 def test_a_wrong_field_is_named(key: str, value: str) -> None:
     with pytest.raises(UsageError, match=key.split(".", maxsplit=1)[0]):
         load_recipe("dawson", {key: value})
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "sentence"),
+    [
+        ("synthesis.thickest_mm", "2.0", "'synthesis.thickest_mm' is 2.0; give a number between 3 and 20."),
+        ("optimizer.batch", "1.5", "'optimizer.batch' is 1.5; give a whole number between 1 and 4096."),
+        ("optimizer.lr", "0", "'optimizer.lr' is 0; give a number above 0."),
+        ("optimizer.precision", '"fp8"', "'optimizer.precision' is 'fp8'; give 'auto' or 'bf16' or 'f32'."),
+        (
+            "synthesis.noise",
+            "[0.1]",
+            "'synthesis.noise' is [0.1]; give a list of 2, each a number between 0.0001 and 1.",
+        ),
+        ("synthesis.visible", "1", "'synthesis.visible' is 1; give true or false."),
+    ],
+)
+def test_an_error_says_what_was_found_and_what_may_be(key: str, value: str, sentence: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        load_recipe("dawson", {key: value})
+    assert sentence in str(refused.value)
+
+
+def test_a_recipe_that_is_changed_in_code_is_checked_too() -> None:
+    recipe = load_recipe("dawson")
+    with pytest.raises(ValidationError, match="thickest_mm"):
+        replace(recipe.synthesis, thickest_mm=2.0)
+    with pytest.raises(UsageError, match="window"):
+        replace(recipe, prepare=replace(recipe.prepare, window=100))
+
+
+def test_a_recipe_that_is_shown_with_its_meanings_is_the_same_recipe(tmp_path: Path) -> None:
+    recipe = load_recipe("paper")
+    text = recipe_to_toml(recipe, explain=True)
+    (tmp_path / "shown.toml").write_text(text, "utf-8")
+    assert load_recipe(tmp_path / "shown.toml") == recipe
+    assert "# Least probability of a lesion voxel." in text
+    assert "# λ; written ``lambda`` in TOML." in text
 
 
 def test_a_missing_or_broken_file_is_named(tmp_path: Path) -> None:

@@ -145,7 +145,7 @@ def _show(
     """Print every field of a recipe, those that it leaves at their defaults too."""
     from dawson.recipe import load_recipe, recipe_to_toml  # noqa: PLC0415
 
-    typer.echo(recipe_to_toml(load_recipe(recipe, overrides_of(settings))), nl=False)
+    typer.echo(recipe_to_toml(load_recipe(recipe, overrides_of(settings)), explain=True), nl=False)
 
 
 def _check(

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import textwrap
 import tomllib
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from types import UnionType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+
+from pydantic import ValidationError
 
 from dawson.core.errors import UsageError
-from dawson.recipe.rules import bad, check_ranges, check_together
-from dawson.recipe.schema import Recipe
+from dawson.recipe.schema import TABLES, Recipe, bad, describe
 
 
 def load_recipe(recipe: str | Path, overrides: Mapping[str, str] | None = None) -> Recipe:
@@ -51,10 +52,16 @@ def recipe_names() -> list[str]:
 
 def recipe_from_dict(content: Mapping[str, Any]) -> Recipe:
     """Build a recipe from plain tables, as TOML and a model's card hold them."""
-    built: Recipe = _build(Recipe, content, "")
-    check_ranges(built, recipe_to_dict(built))
-    check_together(built)
-    return built
+    values: dict[str, Any] = {}
+    for key, value in content.items():
+        if key not in TABLES:
+            values[key] = value
+        elif isinstance(value, Mapping):
+            values[key] = _build(TABLES[key], value, key + ".")
+        else:
+            raise bad(key, f"is {value!r}, not a table", f"write it as [{key}]")
+    recipe: Recipe = _build(Recipe, values, "")
+    return recipe
 
 
 def recipe_to_dict(recipe: Recipe) -> dict[str, Any]:
@@ -63,13 +70,17 @@ def recipe_to_dict(recipe: Recipe) -> dict[str, Any]:
     return plain
 
 
-def recipe_to_toml(recipe: Recipe) -> str:
-    """The whole recipe as TOML, every field written out."""
+def recipe_to_toml(recipe: Recipe, *, explain: bool = False) -> str:
+    """The whole recipe as TOML, every field written out; where asked for, what it means stands above it."""
     content = recipe_to_dict(recipe)
     lines = [f"{key} = {_toml(value)}" for key, value in content.items() if not isinstance(value, dict)]
     for table, fields in content.items():
         if isinstance(fields, dict):
-            lines += ["", f"[{table}]", *(f"{key} = {_toml(value)}" for key, value in fields.items())]
+            lines += ["", f"[{table}]"]
+            meanings = describe(table) if explain else {}
+            for key, value in fields.items():
+                lines += [*textwrap.wrap(meanings.get(key, ""), 100, initial_indent="# ", subsequent_indent="# ")]
+                lines.append(f"{key} = {_toml(value)}")
     return "\n".join(lines) + "\n"
 
 
@@ -109,44 +120,45 @@ def _set(content: dict[str, Any], key: str, value: Any) -> None:
 
 
 def _build(kind: Any, content: Mapping[str, Any], where: str) -> Any:
-    hints = get_type_hints(kind)
     names = {f.name.removesuffix("_"): f.name for f in dataclasses.fields(kind)}
     for key in content:
         if key.removesuffix("_") not in names:
             raise bad(where + key, "is unknown", f"use one of {', '.join(sorted(names))}")
-    values = {}
-    for key, value in content.items():
-        name = names[key.removesuffix("_")]
-        values[name] = _value(hints[name], value, where + key)
     try:
-        return kind(**values)
-    except TypeError as error:
-        raise bad(where or "recipe", f"is incomplete ({error})", "add what is missing") from error
+        return kind(**{names[key.removesuffix("_")]: value for key, value in content.items()})
+    except ValidationError as error:
+        raise _refusal(kind, error, content, where) from error
 
 
-def _value(hint: Any, value: Any, where: str) -> Any:
-    if isinstance(hint, UnionType):  # an optional table, given
-        hint = next(kind for kind in get_args(hint) if kind is not type(None))
-    if dataclasses.is_dataclass(hint):
-        if not isinstance(value, Mapping):
-            raise bad(where, f"is {value!r}, not a table", f"write it as [{where}]")
-        return _build(hint, value, where + ".")
-    origin = get_origin(hint)
-    if origin is tuple:
-        inner = get_args(hint)
-        if not isinstance(value, list | tuple) or (inner[-1] is not Ellipsis and len(value) != len(inner)):
-            raise bad(
-                where,
-                f"is {value!r}",
-                f"give a list of {'some' if inner[-1] is Ellipsis else len(inner)} values",
-            )
-        return tuple(_value(inner[0], item, where) for item in value)
-    if origin in (dict, Mapping) or (origin is not None and issubclass(origin, Mapping)):
-        if not isinstance(value, Mapping):
-            raise bad(where, f"is {value!r}, not a table", f"write it as [{where}]")
-        return {str(k): _value(get_args(hint)[1], v, where) for k, v in value.items()}
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
-        raise bad(where, f"is {value!r}", f"give a value of type {hint.__name__}")
-    return value
+def _refusal(kind: Any, error: ValidationError, content: Mapping[str, Any], where: str) -> UsageError:
+    """The first thing that is wrong: which field, what it holds, what it may hold."""
+    first = error.errors()[0]
+    name = str(first["loc"][0])
+    key = name.removesuffix("_")
+    if first["type"] == "missing":
+        return bad(where + key, "is missing, so that the recipe is incomplete", "add it")
+    hint = get_type_hints(kind, include_extras=True)[name]
+    return bad(where + key, f"is {content.get(key, content.get(name))!r}", f"give {_allowed(hint)}")
+
+
+def _allowed(hint: Any) -> str:
+    """What a field of this type may hold, in words."""
+    limits: dict[str, float] = {}
+    while get_origin(hint) is Annotated:
+        for part in (p for m in hint.__metadata__ for p in m.metadata):
+            limits |= {side: getattr(part, side) for side in ("ge", "gt", "le") if hasattr(part, side)}
+        hint = get_args(hint)[0]
+    inner = get_args(hint)
+    if get_origin(hint) is Literal:
+        return " or ".join(map(repr, inner))
+    if get_origin(hint) is tuple:
+        each = _allowed(inner[0])
+        return f"a list of {'values' if inner[-1] is Ellipsis else len(inner)}, each {each}"
+    if get_origin(hint) is Mapping:
+        return "a table of shares"
+    what = {int: "a whole number", float: "a number", bool: "true or false", str: "text in quotes"}[hint]
+    if "gt" in limits:
+        return f"{what} above {limits['gt']:g}"
+    if "le" in limits:
+        return f"{what} between {limits['ge']:g} and {limits['le']:g}"
+    return what
