@@ -135,7 +135,7 @@ def _refusal(kind: Any, error: ValidationError, content: Mapping[str, Any], wher
     first = error.errors()[0]
     name = str(first["loc"][0])
     key = name.removesuffix("_")
-    if first["type"] == "missing":
+    if first["type"] == "missing" and key not in content and name not in content:
         return bad(where + key, "is missing, so that the recipe is incomplete", "add it")
     hint = get_type_hints(kind, include_extras=True)[name]
     return bad(where + key, f"is {content.get(key, content.get(name))!r}", f"give {_allowed(hint)}")
