@@ -24,7 +24,7 @@ from dawson.core.names import RESULT_FILES
 from dawson.core.result import Check, Segmentation
 from dawson.core.study import Modality, Scan, Study
 from dawson.measurement.lesions import find_lesions
-from dawson.results import pictures as picture
+from dawson.results import overview as picture
 
 REPORT_FILES = ("report.html", "report.pdf")
 STEPS = ("align", "prepare", "find the brain", "segment", "measure")

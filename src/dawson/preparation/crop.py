@@ -12,7 +12,6 @@ from dawson.core.arrays import Image, Mask, bounding_box
 from dawson.core.errors import InputError
 from dawson.core.grid import Grid
 from dawson.core.study import Modality
-from dawson.measurement.volumes import USUAL_BRAIN_ML
 from dawson.preparation.head import block_means, spread_blocks
 from dawson.preparation.intensity import brain_median, normalise
 from dawson.preparation.register import Alignment
@@ -148,8 +147,8 @@ def cut_area_cm2(prepared: PreparedStudy, brain: Mask, aligned: AlignedStudy) ->
     return max(ends)
 
 
-def check_brain(parenchyma: Mask, grid: Grid, *, file: Path | None) -> list[str]:
-    """Refuse what shows no brain; warn of an unusual one."""
+def check_brain(parenchyma: Mask, grid: Grid, *, file: Path | None) -> None:
+    """Refuse what shows no brain; of an unusual one quality control warns."""
     volume = float(parenchyma.sum()) * grid.voxel_volume / 1000
     if volume < SMALLEST_BRAIN_ML:
         raise InputError(
@@ -157,6 +156,3 @@ def check_brain(parenchyma: Mask, grid: Grid, *, file: Path | None) -> list[str]
             file=file,
             remedy="check that it is a brain scan of the stated sequence that covers the whole head",
         )
-    if not USUAL_BRAIN_ML[0] <= volume <= USUAL_BRAIN_ML[1]:
-        return [f"brain volume of {volume:.0f} ml is unusual: part of the brain may be cut off or was not found"]
-    return []

@@ -22,7 +22,8 @@ from dawson.core.names import (
 from dawson.core.result import Segmentation
 from dawson.nifti.write import DISPLAY_COMPRESSION, nifti_gz, round_probability
 from dawson.results.display import displayed
-from dawson.results.pictures import overview, to_png
+from dawson.results.drawing import to_png
+from dawson.results.overview import overview
 from dawson.results.summary import summarise, to_json
 from dawson.results.tables import anatomy_tsv, lesions_csv
 

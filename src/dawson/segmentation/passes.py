@@ -57,7 +57,6 @@ class PassResult:
     probability: Image
     anatomy: Labels
     outline: Outline
-    warnings: tuple[str, ...]
 
 
 def ask(aligned: AlignedStudy, brain: Mask, model: Model, infer: Infer, *, begin: Callable[[str], None]) -> PassResult:
@@ -89,13 +88,13 @@ def run_passes(aligned: AlignedStudy, brain: Mask, model: Model, infer: Infer) -
                 break
             prepared = crop_to_brain(aligned, found)
             probability, anatomy, found = _run_pass(aligned, prepared, model, infer)
-        warnings = check_brain(found, aligned.grid, file=aligned.study.reference.file)
+        check_brain(found, aligned.grid, file=aligned.study.reference.file)
     except InputError as error:
         return error
     both = 2 * np.count_nonzero(found & brain)
     dice = both / (np.count_nonzero(found) + np.count_nonzero(brain))
     outline = Outline(dice, cut_area_cm2(prepared, found, aligned))
-    return PassResult(prepared, probability, anatomy, outline, tuple(warnings))
+    return PassResult(prepared, probability, anatomy, outline)
 
 
 def infer_prepared(prepared: PreparedStudy, model: Model, infer: Infer) -> tuple[Image, Labels, Mask]:

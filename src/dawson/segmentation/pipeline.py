@@ -91,7 +91,7 @@ def _infer_visit(study: Study, model: Model, infer: Infer, *, begin: Progress) -
         anatomy=resample(anatomy, prepared.grid, grid, interpolation="nearest"),
         opinions=tuple(str(opinion) for opinion in opinions),
         used=prepared.used,
-        warnings=(*prepared.warnings, *result.warnings),
+        warnings=tuple(prepared.warnings),
         partial=prepared.partial,
         alignment=prepared.alignment,
         outline=result.outline,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,24 +14,19 @@ from dawson.core.grid import Grid
 from dawson.core.result import Segmentation
 from dawson.core.version import dawson_version
 from dawson.preparation.resample import reorient
+from dawson.results.drawing import LETTERS, PAPER, label_sides, scale_bar, tile
 
 MOST_TILES = 12
 COLUMNS = 4
 TILE = (420, 500)  # the most that a tile may be wide and high, in pixels
 LEAST_MM = 60.0  # of head from the lowest slice to the highest, so that a lone lesion is seen in its place
 AROUND_MM = 6.0  # of margin around the brain
-SCALE_BAR_MM = 50.0
 GAP = 4  # pixels between tiles
 CAPTION = 44  # height of the line below the tiles, in pixels
 
-OUTLINE = (255, 140, 0)  # orange stands out from grey for every common kind of colour blindness
-OUTLINE_PIXELS = 2
-LETTERS = (86, 180, 233)  # sky blue, told apart from the orange by all of them (Okabe and Ito, 2008)
-PAPER = (0, 0, 0)
-
 
 @dataclass(frozen=True)
-class View:
+class CanonicalView:
     """The arrays of a result turned so that (i, j, k) run to R, A, S, and cut to what is shown."""
 
     image: NDArray[Any]
@@ -51,7 +45,8 @@ def overview(segmentation: Segmentation) -> Image.Image:
     the patient's right is on the viewer's left; letters say so on each tile, beside the slice's height
     z (RAS+ mm at the middle of the tile). A bar of 5 cm and a caption stand below.
     """
-    view = _view(segmentation)
+    reference = segmentation.study.reference.voxels
+    view = canonical_view(reference, segmentation.lesions, segmentation.anatomy > 0, segmentation.grid)
     count = len(segmentation.table)
     caption = (
         f"{count} lesion{'' if count == 1 else 's'}, {segmentation.load_ml:.1f} ml, on "
@@ -62,7 +57,7 @@ def overview(segmentation: Segmentation) -> Image.Image:
 
 
 def axial_mosaic(
-    view: View,
+    view: CanonicalView,
     *,
     window: tuple[float, float],
     caption: str,
@@ -86,18 +81,13 @@ def axial_mosaic(
     for place, k in enumerate(slices):
         drawn = tile(view.image[:, :, k], view.lesions[:, :, k], size, window=window)
         middle = view.grid.to_world(np.array([(n - 1) / 2 for n in view.grid.shape[:2]] + [k]))
-        letter(drawn, f"z {middle[2]:.0f} mm")
+        label_sides(drawn, f"z {middle[2]:.0f} mm")
         page.paste(drawn, (left + place % columns * step[0], place // columns * step[1]))
     _caption(page, caption, scale)
     return page
 
 
-def _view(segmentation: Segmentation) -> View:
-    reference = segmentation.study.reference.voxels
-    return cut_view(reference, segmentation.lesions, segmentation.anatomy > 0, segmentation.grid)
-
-
-def cut_view(image: NDArray[Any], lesions: Mask, brain: Mask, grid: Grid) -> View:
+def canonical_view(image: NDArray[Any], lesions: Mask, brain: Mask, grid: Grid) -> CanonicalView:
     """Everything in canonical orientation, cut to the brain with a margin (or, without one, not at all)."""
     canonical = grid.canonical()
     image, lesions, brain = (reorient(array, grid, canonical) for array in (image, lesions, brain))
@@ -109,10 +99,10 @@ def cut_view(image: NDArray[Any], lesions: Mask, brain: Mask, grid: Grid) -> Vie
         first, last = (along[0], along[-1]) if along.size else (0, shown.shape[axis] - 1)
         box.append(slice(max(int(first) - margin, 0), min(int(last) + margin + 1, shown.shape[axis])))
     part = tuple(box)
-    return View(image[part], lesions[part], shown[part], canonical.crop(part))
+    return CanonicalView(image[part], lesions[part], shown[part], canonical.crop(part))
 
 
-def _slices(view: View, *, most: int = MOST_TILES) -> list[int]:
+def _slices(view: CanonicalView, *, most: int = MOST_TILES) -> list[int]:
     """Slices to show, from below to above."""
     count = view.grid.shape[2]
     area = view.lesions.sum(axis=(0, 1))
@@ -129,51 +119,11 @@ def _slices(view: View, *, most: int = MOST_TILES) -> list[int]:
     ]
 
 
-def _window(view: View) -> tuple[float, float]:
+def _window(view: CanonicalView) -> tuple[float, float]:
     """Darkest and brightest intensity to show: the brain's own, or scalp and fat would leave it dim."""
     values = view.image[view.brain] if view.brain.any() else view.image
     low, high = np.percentile(values, (1.0, 99.9))
     return float(low), float(high) if high > low else float(low) + 1.0
-
-
-def tile(
-    plane: NDArray[Any],
-    lesions: Mask,
-    size: tuple[int, int],
-    *,
-    window: tuple[float, float],
-    thickness: int = OUTLINE_PIXELS,
-) -> Image.Image:
-    """A plane (two axes, each growing to R, A or S) as a picture of ``size`` with the lesions outlined in it."""
-    low, high = window
-    grey = np.rint(np.clip((plane - low) / (high - low), 0, 1) * 255).astype(np.uint8)
-    drawn = Image.fromarray(seen(grey)).resize(size, Image.Resampling.BICUBIC).convert("RGB")
-    inside = np.array(Image.fromarray(seen(lesions.astype(np.uint8))).resize(size, Image.Resampling.NEAREST)) > 0
-    grown = inside
-    for _ in range(thickness):
-        near = np.pad(grown, 1)
-        grown = grown | near[:-2, 1:-1] | near[2:, 1:-1] | near[1:-1, :-2] | near[1:-1, 2:]
-    pixels = np.array(drawn)
-    pixels[grown & ~inside] = OUTLINE
-    return Image.fromarray(pixels)
-
-
-def seen(plane: NDArray[Any]) -> NDArray[Any]:
-    """A plane as rows and columns: its second axis grows upwards and its first to the viewer's left.
-
-    So of (R, A) and (R, S) the patient's right is on the viewer's left, and of (A, S) the front is.
-    """
-    return np.ascontiguousarray(plane[::-1, ::-1].T)
-
-
-def letter(drawn: Image.Image, note: str, *, sides: str = "RL", points: float = 17) -> None:
-    """Write the letters of both sides onto a tile, and a note into its lower left corner."""
-    draw, font = ImageDraw.Draw(drawn), ImageFont.load_default(size=points)
-    middle = drawn.height // 2
-    edge: dict[str, Any] = {"stroke_width": 2, "stroke_fill": PAPER}  # or bright scalp swallows the letters
-    draw.text((6, middle), sides[0], LETTERS, font=font, anchor="lm", **edge)
-    draw.text((drawn.width - 6, middle), sides[1], LETTERS, font=font, anchor="rm", **edge)
-    draw.text((6, drawn.height - 6), note, LETTERS, font=font, anchor="ls", **edge)
 
 
 def _caption(page: Image.Image, text: str, scale: float) -> None:
@@ -186,28 +136,3 @@ def _caption(page: Image.Image, text: str, scale: float) -> None:
     while points > 9 and draw.textlength(text, ImageFont.load_default(size=points)) > room:
         points -= 1
     draw.text((12, middle), text, LETTERS, font=ImageFont.load_default(size=points), anchor="lm")
-
-
-def scale_bar(
-    draw: ImageDraw.ImageDraw,
-    end: tuple[float, float],
-    *,
-    scale: float,
-    length_mm: float = SCALE_BAR_MM,
-    points: float = 15,
-) -> float:
-    """Draw a bar of ``length_mm`` that ends on the right at ``end``, its length above it; return where it begins."""
-    left = end[0] - round(length_mm * scale)
-    draw.line([(left - 1, end[1]), (end[0] + 1, end[1])], PAPER, width=6)  # or bright scalp swallows the bar
-    draw.line([(left, end[1]), end], LETTERS, width=3)
-    edge: dict[str, Any] = {"stroke_width": 2, "stroke_fill": PAPER}
-    font = ImageFont.load_default(size=points)
-    draw.text(((left + end[0]) / 2, end[1] - 4), f"{length_mm / 10:g} cm", LETTERS, font=font, anchor="ms", **edge)
-    return left
-
-
-def to_png(picture: Image.Image) -> bytes:
-    """A picture as the bytes of a PNG file."""
-    packed = io.BytesIO()
-    picture.save(packed, format="PNG", compress_level=3)  # as small as 6 for scans, in half the time
-    return packed.getvalue()

@@ -7,12 +7,18 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from dawson.results import pictures as picture
-from dawson.results.pictures import overview
+from dawson.results import drawing
+from dawson.results import overview as picture
+from dawson.results.overview import overview
+
+
+def view_of(segmentation):
+    scan, anatomy = segmentation.study.reference.voxels, segmentation.anatomy
+    return picture.canonical_view(scan, segmentation.lesions, anatomy > 0, segmentation.grid)
 
 
 def orange(image):
-    return np.argwhere((np.asarray(image) == picture.OUTLINE).all(axis=-1))
+    return np.argwhere((np.asarray(image) == drawing.OUTLINE).all(axis=-1))
 
 
 def stored(values, axes, signs, spacing):
@@ -67,7 +73,7 @@ def test_a_lesion_of_one_voxel_is_outlined_and_not_covered(make):
     (top, left), (bottom, right) = outline.min(axis=0), outline.max(axis=0)
     assert len(outline) >= 4 * 5
     inside = np.asarray(overview(segmentation))[top : bottom + 1, left : right + 1]
-    hidden = (inside == picture.OUTLINE).all(axis=-1)
+    hidden = (inside == drawing.OUTLINE).all(axis=-1)
     assert not hidden[hidden.shape[0] // 2, hidden.shape[1] // 2]
 
 
@@ -91,7 +97,7 @@ def test_number_of_slices(make, slices, spacing, tiles):
         probability=probability,
         anatomy=anatomy,
     )
-    chosen = picture._slices(picture._view(segmentation))
+    chosen = picture._slices(view_of(segmentation))
     assert len(chosen) == tiles
     assert chosen == sorted(set(chosen))
     assert chosen[0] <= slices / tiles and chosen[-1] >= slices - 1 - slices / tiles
@@ -102,7 +108,7 @@ def test_slices_hold_lesions_where_they_can(make):
     probability = np.zeros(shape, np.float32)
     probability[6, 6, [40, 47, 110]] = 0.9
     segmentation = make(shape=shape, affine=np.eye(4), probability=probability, anatomy=np.ones(shape, np.uint8))
-    view = picture._view(segmentation)
+    view = view_of(segmentation)
     chosen = picture._slices(view)
     assert chosen[0] >= 40 and chosen[-1] <= 110
     assert {47} < set(chosen)
@@ -112,7 +118,7 @@ def test_a_lone_lesion_is_seen_in_its_place(make):
     shape = (12, 12, 160)
     probability = one_lesion(shape, (6, 6, 80))
     segmentation = make(shape=shape, affine=np.eye(4), probability=probability, anatomy=np.ones(shape, np.uint8))
-    chosen = picture._slices(picture._view(segmentation))
+    chosen = picture._slices(view_of(segmentation))
     assert len(chosen) == picture.MOST_TILES
     assert 80 in range(chosen[0], chosen[-1])
 
@@ -130,7 +136,7 @@ def test_a_constant_scan_and_no_brain_still_give_a_picture(make, value):
 def test_the_caption_is_written_and_fits(make):
     image = overview(make(shape=(8, 60, 1)))
     below = np.asarray(image)[-picture.CAPTION :]
-    written = np.flatnonzero((below != picture.PAPER).any(axis=(0, 2)))
+    written = np.flatnonzero((below != drawing.PAPER).any(axis=(0, 2)))
     assert written.size > 200
     assert written[0] >= 10 and written[-1] <= image.width - 10
 
@@ -139,6 +145,6 @@ def test_the_scale_bar_is_5_cm(make):
     shape = (100, 40, 1)
     image = overview(make(shape=shape, anatomy=np.ones(shape, np.uint8)))
     below = np.asarray(image)[-picture.CAPTION :]
-    drawn = (below == picture.LETTERS).all(axis=-1)
+    drawn = (below == drawing.LETTERS).all(axis=-1)
     longest = max(len(run) for row in drawn for run in "".join("x" if on else "-" for on in row).split("-"))
     assert longest == pytest.approx(picture.TILE[0] * 50 / 100, abs=3)
