@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from dawson.cases.case import Case
 from dawson.cases.demo import demo_study_files
-from dawson.cases.find import Case
 from dawson.core.study import Modality
 from dawson.evaluation.model_runs import evaluate_model, units_of
 

@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 
 from dawson.cases import check
+from dawson.cases.case import Case
 from dawson.cases.check import check_cases
-from dawson.cases.find import Case, find_cases
+from dawson.cases.find import find_cases
 from dawson.core.errors import InputError
 from dawson.core.study import Modality
 

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dawson.cases.find import Case
-from dawson.cases.split import SETS, Split, k_folds, parse_wanted, read_split, split_cases, write_split
+from dawson.cases.case import Case
+from dawson.cases.split import SETS, Split, patients_of, read_split, write_split
+from dawson.cases.splitting import k_folds, parse_wanted, split_cases
 from dawson.cases.subset_sum import group_counts
 from dawson.core.errors import DawsonError, InputError, UsageError
 from dawson.core.study import Modality
@@ -226,7 +227,7 @@ def test_a_written_split_is_read_again(tmp_path: Path) -> None:
         (lambda rows: [*rows[:-1], rows[-1].rsplit("\t", 1)[0] + "\ttest"], "patients in two sets: p003"),
         (lambda rows: rows[:-1], "lacks 1 volumes of the cases .p003_v0 T2"),
         (lambda rows: [*rows, rows[-1]], "a second time"),
-        (lambda rows: ["patient\tset", *rows[1:]], "does not begin with the columns"),
+        (lambda rows: ["patient\tset", *rows[1:]], "does not have one column each of patient, visit"),
         (lambda rows: [*rows, "p009\tv0\tflair\tother"], "line 14 is not"),
         (lambda rows: [row.replace("train", "unused") for row in rows], "to train on"),
     ],
@@ -253,3 +254,57 @@ def test_a_split_that_is_not_there_or_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(DawsonError, match="could not be written"):
         write_split(tmp_path / "file" / "split.tsv", split_cases(cases, loads, "6/3/3", seed=0))
+
+
+SPLITS = {
+    "as written": ("patient\tvisit\tsequence\tset\nA\tn/a\tflair\ttrain\nB\tn/a\tflair\ttest\n", None),
+    "a byte order mark": ("\ufeffpatient\tvisit\tsequence\tset\nA\tn/a\tflair\ttrain\nB\tn/a\tflair\ttest\n", None),
+    "Windows line ends": ("patient\tvisit\tsequence\tset\r\nA\tn/a\tflair\ttrain\r\nB\tn/a\tflair\ttest\r\n", None),
+    "other order and columns": (
+        "set\tage\tsequence\tpatient\tvisit\ntrain\t3\tflair\tA\t\ntest\t4\tflair\tB\t\n",
+        None,
+    ),
+    "an unused scan": (
+        "patient\tvisit\tsequence\tset\nA\tn/a\tflair\ttrain\nB\tn/a\tflair\ttest\nB\tn/a\tt1\tunused\n",
+        None,
+    ),
+    "no column set": ("patient\tvisit\tsequence\nA\tn/a\tflair\n", "does not have one column each of"),
+    "a column twice": ("patient\tvisit\tsequence\tset\tset\nA\tn/a\tflair\ttrain\ttest\n", "one column each of"),
+    "nothing": ("", "does not have one column each of"),
+    "two sets": ("patient\tvisit\tsequence\tset\nA\tn/a\tflair\ttrain\nA\tn/a\tt1\ttest\n", "in two sets: A .test and"),
+    "a short line": ("patient\tvisit\tsequence\tset\nA\tn/a\tflair\n", "line 2 has no patient or no set, or"),
+    "no patient": ("patient\tvisit\tsequence\tset\n\tn/a\tflair\ttest\n", "line 2 has no patient"),
+    "no text": (b"patient\xff\tset\n", "cannot be read"),
+}
+
+
+@pytest.mark.parametrize("kind", SPLITS)
+def test_training_and_evaluation_read_the_same_splits(tmp_path: Path, kind: str) -> None:
+    content, words = SPLITS[kind]
+    file = tmp_path / "split.tsv"
+    file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    cases = [Case(name, "", {Modality.FLAIR: tmp_path / f"{name}.nii"}, tmp_path / "m.nii") for name in ("A", "B")]
+    if words is None:
+        split = read_split(file, cases)
+        for name in ("train", "test"):
+            assert {scan.case.patient for scan in split[name]} == patients_of(file, name) != set()
+    else:
+        for read in (lambda: read_split(file, cases), lambda: patients_of(file, "test")):
+            with pytest.raises(InputError, match=words):
+                read()
+
+
+def test_evaluation_needs_no_more_than_patients_and_sets(tmp_path: Path) -> None:
+    file = tmp_path / "split.tsv"
+    file.write_text("patient\tset\nA\tholdout\nB\ttrain\n")
+    assert patients_of(file, "holdout") == {"A"}
+    with pytest.raises(UsageError, match="no set 'tset'"):
+        patients_of(file, "tset")
+
+
+def test_names_that_spreadsheets_would_run_come_back(tmp_path: Path) -> None:
+    cases, _ = regular(4)
+    cases = [Case(f"={case.patient}", f"-{case.visit}", case.scans, case.mask) for case in cases]
+    split = split_cases(cases, {case.name: 1.0 for case in cases}, "6/3/3", seed=0)
+    again = read_split(write_split(tmp_path / "split.tsv", split), cases)
+    assert [again[name] for name in SETS] == [split[name] for name in SETS]

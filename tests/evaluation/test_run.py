@@ -23,7 +23,6 @@ from dawson.evaluation.output.table import lesions_csv, metrics_csv, text_report
 from dawson.evaluation.result import Reading
 from dawson.evaluation.run import evaluate, evaluate_pairs
 from dawson.evaluation.settings import Settings
-from dawson.evaluation.splits import patients_of
 from dawson.evaluation.workers import MOST, default_workers
 from dawson.model.engine import precision
 from dawson.results.summary import RULE
@@ -388,17 +387,3 @@ def test_masks_are_checked_before_a_model_runs(model_cases, runs, tmp_path, save
     with pytest.raises(InputError, match="not binary"):
         models.evaluate_model(units, tmp_path / "out")
     assert runs[0] == []
-
-
-def test_the_patients_of_one_set(tmp_path):
-    split = tmp_path / "split.tsv"
-    split.write_text("patient\tvisit\tsequence\tset\nA\t1\tflair\ttest\nB\t1\tflair\ttrain\nA\t1\tt1\tunused\n")
-    assert patients_of(split, "test") == {"A"}
-    with pytest.raises(UsageError, match="no set 'tset'"):
-        patients_of(split, "tset")
-    split.write_text("patient\tset\nA\ttest\nA\ttrain\n")
-    with pytest.raises(UsageError, match="patient A is in the sets test and train"):
-        patients_of(split, "test")
-    split.write_text("a\tb\n1\t2\n")
-    with pytest.raises(InputError, match="no split"):
-        patients_of(split, "test")

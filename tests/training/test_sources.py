@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from dawson.cases.find import Case
+from dawson.cases.case import Case
 from dawson.core.arrays import UNSURE
 from dawson.core.study import Modality
 from dawson.recipe import Recipe, load_recipe

@@ -27,8 +27,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from dawson.cases.case import Case
 from dawson.cases.check import check_cases
-from dawson.cases.find import Case, find_cases
+from dawson.cases.find import find_cases
 from dawson.core.study import Modality
 from dawson.evaluation.metrics.statistics import bootstrap_interval
 from dawson.model.card import load_model

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dawson.cases.find import Case, find_cases
+from dawson.cases.case import Case
+from dawson.cases.find import find_cases
 from dawson.core.arrays import Mask
 from dawson.core.grid import Grid
 from dawson.core.study import Modality

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from dawson.cases.find import Case, refusal
+from dawson.cases.case import Case, cohort_error
 from dawson.core.errors import DawsonError
 from dawson.core.files import replace_file
 from dawson.core.grid import SAME_GRID_MM, Grid
@@ -94,7 +94,7 @@ def check_cases(
     if not problems and not any(facts[case.mask]["lesions"] for case in cases):
         problems.append("none of the masks marks a lesion: the class to learn is empty; add cases with lesions")
     if problems:
-        raise refusal(source, problems)
+        raise cohort_error(source, problems)
     return tuple(_case_facts(case, facts) for case in cases)
 
 

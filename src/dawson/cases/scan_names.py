@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 
+from dawson.cases.bids_names import parse_entity
 from dawson.core.study import Modality
 
 PLANES = "(3d|2d|ax|sag|cor|tra)*"
 WEIGHTED = f"(w|wi|weighted)?(se|tse|fse)?{PLANES}"
 T1 = re.compile(f"{PLANES}t1{WEIGHTED}|{PLANES}(t1)?(mprage|f?spgr|bravo){PLANES}")
 T2 = re.compile(f"{PLANES}t2{WEIGHTED}")
-ENTITY = re.compile("(sub|ses|run|rec|space|res|dir|echo)-")  # of BIDS, with values that name no sequence
+NAMELESS = ("sub", "ses", "run", "rec", "space", "res", "dir", "echo")  # entities of BIDS whose labels name no sequence
 
 RESULT = re.compile(
     r".*(mask|lesion|segment|anatomy|probab|consensus).*"
@@ -44,7 +45,7 @@ def tell_modality(name: str) -> Modality | NotUsed:
     name that leaves doubt is not used, since the network would take the wrong contrast for granted.
     """
     stem = re.sub(r"\.nii(\.gz)?$", "", name.lower())
-    parts = [part for part in stem.split("_") if not ENTITY.match(part)]
+    parts = [part for part in stem.split("_") if (parse_entity(part) or ("",))[0] not in NAMELESS]
     words = {word for part in parts for word in re.split(r"[^a-z0-9*]+", part) if word}
     if any(RESULT.fullmatch(word) for word in words):
         return NotUsed.RESULT

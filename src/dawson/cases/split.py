@@ -1,197 +1,177 @@
-"""Cases into training, validation and test sets, patients never divided.
-
-The unit is the *volume*, one sequence of one visit, as in the paper; the group is the patient. Which patients
-add up to exactly the wanted counts is a subset-sum problem, solved by dynamic programming
-(:mod:`dawson.cases.subset_sum`); among many solutions the one is taken whose sets resemble the
-whole cohort most in lesion load and sequences.
-"""
+"""Who trains, validates and tests, and ``split.tsv``: a line a scan, for people and for later runs."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+import csv
+import io
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from dawson.cases.find import Case
-from dawson.cases.split_table import SETS, Split, Volume, read_split, split_by, write_split
-from dawson.cases.subset_sum import even_groups, group_counts
-from dawson.core.errors import UsageError
+from dawson.cases.case import Case
+from dawson.core.errors import InputError, UsageError
+from dawson.core.files import replace_file
 from dawson.core.study import Modality
+from dawson.core.tables import original_text, table_text
 
-__all__ = [
-    "SETS",
-    "Split",
-    "Volume",
-    "Wanted",
-    "k_folds",
-    "parse_wanted",
-    "read_split",
-    "split_cases",
-    "write_split",
-]
+SETS = ("train", "validation", "test", "unused")
+UNUSED = "unused"  # nothing is learned from it, so that its patient may be in another set too
+COLUMNS = ("patient", "visit", "sequence", "set")
+NOTHING = "n/a"  # as the visit, where visits have no names
 
-QUANTILES = (0.25, 0.5, 0.75)  # of the lesion load, between which cases count as alike
-HOW = "write it as counts of volumes such as 204/32/20, or as shares such as 0.8/0.125/0.075"
-
-Wanted = tuple[int, int, int] | tuple[float, float, float]
+Key = tuple[str, str, str]  # patient, visit, sequence
 
 
-def parse_wanted(text: str) -> Wanted:
-    """Counts ``"204/32/20"`` (all whole numbers) or shares ``"0.8/0.125/0.075"`` of train, validation and test.
+@dataclass(frozen=True)
+class CaseScan:
+    """One sequence of one visit."""
 
-    The test set may be 0, the others not. Raises :class:`UsageError` for anything else, and where shares
-    add up to more than 1.
-    """
-    parts = [part.strip() for part in text.split("/")]
+    case: Case
+    modality: Modality
+
+    @property
+    def file(self) -> Path:
+        """The scan."""
+        return self.case.scans[self.modality]
+
+    @property
+    def key(self) -> Key:
+        """Patient, visit and sequence: what a split's file knows of a scan."""
+        return self.case.patient, self.case.visit, self.modality.value
+
+
+@dataclass(frozen=True)
+class Split:
+    """Which scans train, validate and test, in the order of the cases; ``notes`` say what is not as wanted."""
+
+    train: tuple[CaseScan, ...]
+    validation: tuple[CaseScan, ...]
+    test: tuple[CaseScan, ...]
+    unused: tuple[CaseScan, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def __getitem__(self, name: str) -> tuple[CaseScan, ...]:
+        """The set of that name, one of :data:`SETS`."""
+        scans: tuple[CaseScan, ...] = getattr(self, name)
+        return scans
+
+
+def split_by(cases: Iterable[Case], role: Callable[[CaseScan], str], notes: Iterable[str]) -> Split:
+    """The split that puts each scan into the set that ``role`` names."""
+    sets: dict[str, list[CaseScan]] = {name: [] for name in SETS}
+    for case in cases:
+        for modality in case.scans:
+            scan = CaseScan(case, modality)
+            sets[role(scan)].append(scan)
+    train, validation, test, unused = (tuple(sets[name]) for name in SETS)
+    return Split(train, validation, test, unused, tuple(notes))
+
+
+def write_split(file: Path, split: Split) -> Path:
+    """Write ``patient, visit, sequence, set`` as tab-separated values, in place at once."""
+    rows = sorted((*scan.key, name) for name in SETS for scan in split[name])
+    lines = [(patient, visit or NOTHING, modality, name) for patient, visit, modality, name in rows]
     try:
-        counts = all(part.isdecimal() for part in parts)
-        numbers = [float(part) for part in parts]
-    except ValueError:
-        raise UsageError(f"the split {text!r} is not made of numbers", remedy=HOW) from None
-    if len(numbers) != 3 or not all(math.isfinite(n) and n >= 0 for n in numbers):
-        raise UsageError(f"the split {text!r} is not three numbers of 0 or more", remedy=HOW)
-    train, validation, test = numbers
-    if train == 0 or validation == 0:
-        raise UsageError(f"the split {text!r} leaves no volume to train on or to validate with", remedy=HOW)
-    if counts:
-        return int(train), int(validation), int(test)
-    if sum(numbers) > 1 + 1e-6:
-        raise UsageError(f"the shares of the split {text!r} add up to {sum(numbers):g}, more than 1", remedy=HOW)
-    return train, validation, test
+        replace_file(file, table_text([COLUMNS, *lines], delimiter="\t"))
+    except OSError as error:
+        remedy = "make room or give permission there"
+        raise UsageError(f"the split could not be written ({error.strerror})", remedy=remedy, file=file) from error
+    return file
 
 
-def split_cases(cases: Sequence[Case], loads: Mapping[str, float], wanted: str | Wanted, *, seed: int) -> Split:
-    """Divide the volumes of the cases as ``wanted``, exactly where whole patients can be made to add up.
+def read_split(file: Path, cases: Sequence[Case]) -> Split:
+    """Read a split for these cases.
 
-    ``loads`` are lesion loads in ml by :attr:`Case.name`. Wanted volumes that are fewer than there are leave
-    the rest unused. The same cases, loads, wish and seed give the same split.
-
-    Raises :class:`UsageError` where more volumes are wanted than there are, or where there are fewer
-    patients than sets.
+    Raises:
+        InputError: it is no split with all four columns, has a patient in two sets (scans that are unused do
+            not count), lacks a scan of the cases, or leaves nothing to train on.
     """
-    wanted = parse_wanted(wanted) if isinstance(wanted, str) else wanted
-    patients = _by_patient(cases)
-    sizes = np.array([_count(own) for own in patients.values()], dtype=np.int64)
-    total = int(sizes.sum())
-    counts = _counts(wanted, total)
-    needed = sum(count > 0 for count in counts[:3])
-    if len(patients) < needed:
-        have = "one patient" if len(patients) == 1 else f"{len(patients)} patients"
-        raise UsageError(
-            f"the cases are of {have} only, and {needed} sets without a patient in common need at least {needed}",
-            remedy="add patients" if needed == 2 else "add patients, or do without a test set (--split 0.8/0.2/0)",
-        )
-    features = _features(patients, loads)
-    solutions = group_counts(sizes, counts, np.random.default_rng(seed))
-    best = min(solutions, key=lambda groups: _imbalance(groups, sizes, features))
-    sets = dict(zip(patients, (SETS[int(g)] for g in best), strict=True))
-    got = np.bincount(best, weights=sizes, minlength=4).astype(int)
-    notes = [
-        f"{name}: {have} volumes instead of {want}, since patients are not divided"
-        for name, have, want in zip(SETS[:3], got.tolist(), counts, strict=False)
-        if have != want
-    ]
-    if got[3]:
-        left = sum(name == "unused" for name in sets.values())
-        notes.append(
-            f"{got[3]} of {total} volumes (of {left} {'patient' if left == 1 else 'patients'}) stay unused, since "
-            f"the split asks for {sum(counts[:3])}"
-        )
-    return split_by(cases, lambda volume: sets[volume.case.patient], notes)
-
-
-def k_folds(cases: Sequence[Case], loads: Mapping[str, float], k: int, *, seed: int) -> tuple[Split, ...]:
-    """Divide the patients into ``k`` parts of like size and load; each is the test set of one split.
-
-    The part after it validates, the others train. Raises :class:`UsageError` for fewer than three parts and
-    for more parts than patients.
-    """
-    patients = _by_patient(cases)
-    if k < 3:
-        raise UsageError(
-            f"{k} folds were asked for", remedy="ask for 3 or more: one tests, one validates, the rest train"
-        )
-    if k > len(patients):
-        raise UsageError(
-            f"{k} folds were asked for, but there are only {len(patients)} patients",
-            remedy="ask for at most as many folds as there are patients",
-        )
-    sizes = np.array([_count(own) for own in patients.values()], dtype=np.int64)
-    features = _features(patients, loads)
-    solutions = even_groups(sizes, k, np.random.default_rng(seed))
-    best = min(solutions, key=lambda groups: _imbalance(groups, sizes, features))
-    part = dict(zip(patients, best.tolist(), strict=True))
-
-    def role(patient: str, fold: int) -> str:
-        return {0: "test", 1: "validation"}.get((part[patient] - fold) % k, "train")
-
-    def fold_split(fold: int) -> Split:
-        return split_by(cases, lambda volume: role(volume.case.patient, fold), ())
-
-    return tuple(fold_split(fold) for fold in range(k))
-
-
-def _by_patient(cases: Iterable[Case]) -> dict[str, list[Case]]:
-    patients: dict[str, list[Case]] = {}
-    for case in sorted(cases, key=lambda case: (case.patient, case.visit)):  # whatever order they come in
-        patients.setdefault(case.patient, []).append(case)
-    return patients
-
-
-def _count(cases: Iterable[Case]) -> int:
-    return sum(len(case.scans) for case in cases)
-
-
-def _counts(wanted: Wanted, total: int) -> tuple[int, int, int, int]:
-    """Volumes for train, validation and test, and those left over."""
-    if all(isinstance(number, int) for number in wanted):
-        counts = [int(number) for number in wanted]
-        if sum(counts) > total:
-            raise UsageError(
-                f"the split {'/'.join(map(str, counts))} asks for {sum(counts)} volumes, but the cases have {total}",
-                remedy="ask for fewer, or for shares such as 0.8/0.125/0.075",
-            )
-        return counts[0], counts[1], counts[2], total - sum(counts)
-    # Largest remainders, so that shares of 1 in all leave no volume out.
-    ideal = np.array([*wanted, max(1 - sum(wanted), 0)]) * total
-    rounded = np.floor(ideal + 1e-9).astype(int)
-    for group in np.argsort(rounded - ideal, kind="stable")[: total - int(rounded.sum())]:
-        rounded[group] += 1
-    for group in range(3):
-        if wanted[group] > 0 and rounded[group] == 0:  # a share of a small cohort: at least one volume
-            rounded[group] += 1
-            rounded[0] -= 1
-    train, validation, test, unused = rounded.tolist()
-    return train, validation, test, unused
-
-
-def _features(patients: Mapping[str, list[Case]], loads: Mapping[str, float]) -> NDArray[np.float64]:
-    """Volumes of each patient (patients, features) by class of lesion load (none, then quarters) and by sequence."""
-    cases = [case for own in patients.values() for case in own]
-    missing = [case.name for case in cases if case.name not in loads]
+    sets = _sets_by_scan(file)
+    scans = [CaseScan(case, modality) for case in cases for modality in case.scans]
+    missing = [f"{scan.case.name} {scan.modality.upper()}" for scan in scans if scan.key not in sets]
     if missing:
-        raise UsageError(f"no lesion load was given for {missing[0]}", remedy="give one for every case")
-    some = np.array([loads[case.name] for case in cases if loads[case.name] > 0])
-    cuts = np.quantile(some, QUANTILES) if some.size else np.zeros(len(QUANTILES))
+        raise InputError(
+            f"lacks {len(missing)} volumes of the cases ({', '.join(missing[:8])}{', …' if len(missing) > 8 else ''})",
+            remedy="give it a line for each (the set may be unused), or make a new split",
+            file=file,
+        )
+    more = len(sets) - len(scans)
+    notes = [f"the split names {more} volumes that are not among the cases"] if more else []
+    split = split_by(cases, lambda scan: sets[scan.key], notes)
+    if not split.train:
+        raise InputError("leaves no volume to train on", remedy="give some volumes the set train", file=file)
+    return split
+
+
+def patients_of(file: Path, set_name: str) -> frozenset[str]:
+    """The patients of one set, so that a model is judged on those that it never saw.
+
+    Only the columns patient and set are needed, and sets may have any names.
+
+    Raises:
+        InputError: it is no split, or has a patient in two sets (``unused`` does not count).
+        UsageError: there is no such set.
+    """
+    rows = _read_rows(file, needed=("patient", "set"))
+    names = sorted({row["set"] for row in rows})
+    if set_name not in names:
+        raise UsageError(f"there is no set {set_name!r}", remedy=f"name one of {', '.join(names)}", file=file)
+    return frozenset(row["patient"] for row in rows if row["set"] == set_name)
+
+
+def _sets_by_scan(file: Path) -> dict[Key, str]:
+    sets: dict[Key, str] = {}
+    for row in _read_rows(file, needed=COLUMNS):
+        if row["set"] not in SETS or row["sequence"] not in set(Modality):
+            finding = (
+                f"line {row['line']} is not a patient, a visit, one of {', '.join(Modality)} and one of "
+                f"{', '.join(SETS)}"
+            )
+            raise InputError(finding, remedy="correct it", file=file)
+        key = (row["patient"], "" if row["visit"] == NOTHING else row["visit"], row["sequence"])
+        if key in sets:
+            raise InputError(f"line {row['line']} names a volume a second time", remedy="keep one line", file=file)
+        sets[key] = row["set"]
+    return sets
+
+
+def _read_rows(file: Path, *, needed: Sequence[str]) -> list[dict[str, str]]:
+    """The cells of each line by column, and its number as ``line``. Columns may stand in any order, others beside them.
+
+    Raises:
+        InputError: the file cannot be read, lacks a needed column or has it twice, has a line of another length or
+            without patient or set, or has a patient in two sets.
+    """
+    try:
+        text = file.read_text("utf-8-sig")  # spreadsheets put a mark in front
+        header, *lines = list(csv.reader(io.StringIO(text, newline=""), delimiter="\t")) or [[]]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = getattr(error, "strerror", None) or "it is no tab-separated text"
+        remedy = "name a split.tsv as dawson writes it"
+        raise InputError(f"cannot be read ({reason})", remedy=remedy, file=file) from error
+    columns = [cell.strip() for cell in header]
+    if any(columns.count(name) != 1 for name in needed):
+        finding = f"does not have one column each of {', '.join(needed)}"
+        raise InputError(finding, remedy="give a split.tsv as dawson writes it", file=file)
     rows = []
-    for own in patients.values():
-        row = np.zeros(2 + len(QUANTILES) + len(Modality))
-        for case in own:
-            load = loads[case.name]
-            row[0 if load <= 0 else 1 + int(np.searchsorted(cuts, load))] += len(case.scans)
-            for modality in case.scans:
-                row[2 + len(QUANTILES) + list(Modality).index(modality)] += 1
-        rows.append(row)
-    return np.array(rows)
+    for number, cells in enumerate(lines, 2):
+        if not any(cells):
+            continue
+        row = dict(zip(columns, (original_text(cell.strip()) for cell in cells), strict=False))
+        if len(cells) != len(columns) or not (row["patient"] and row["set"]):
+            finding = f"line {number} has no patient or no set, or more or fewer cells than there are columns"
+            raise InputError(finding, remedy="correct it", file=file)
+        rows.append(row | {"line": str(number)})
+    _check_patients(file, rows)
+    return rows
 
 
-def _imbalance(groups: NDArray[np.int64], sizes: NDArray[np.int64], features: NDArray[np.float64]) -> float:
-    """How far the sets are from the whole cohort: squared differences of shares, summed over sets and features."""
-    whole = features.sum(axis=0) / sizes.sum()
-    off = 0.0
-    for group in np.unique(groups):
-        own = groups == group
-        off += float(((features[own].sum(axis=0) / sizes[own].sum() - whole) ** 2).sum())
-    return off
+def _check_patients(file: Path, rows: Iterable[Mapping[str, str]]) -> None:
+    """Refuse a patient in two sets: what was learned from one scan would help with the other."""
+    sets: dict[str, set[str]] = {}
+    for row in rows:
+        if row["set"] != UNUSED:
+            sets.setdefault(row["patient"], set()).add(row["set"])
+    leaks = [f"{patient} ({' and '.join(sorted(names))})" for patient, names in sorted(sets.items()) if len(names) > 1]
+    if leaks:
+        raise InputError(f"has patients in two sets: {', '.join(leaks)}", remedy="keep each in one set", file=file)

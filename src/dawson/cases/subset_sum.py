@@ -122,8 +122,8 @@ def _distance(
     first = total - sum(sums, np.zeros((1,) * len(shape), dtype=np.int64))
     off = np.abs(first - wanted[0]) + sum(abs(s - w) for s, w in zip(sums, wanted[others], strict=True))
     possible = reachable & ((first > 0) | bool((fixed == 0).any()))
-    for own, group in zip(sums, others, strict=True):
-        possible &= (own > 0) | (group == 3) | bool((fixed == group).any())  # the last may stay empty
+    for size, group in zip(sums, others, strict=True):
+        possible &= (size > 0) | (group == 3) | bool((fixed == group).any())  # the last may stay empty
     distance: Ints = np.where(possible, off, np.iinfo(np.int64).max)
     return distance
 

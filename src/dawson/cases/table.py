@@ -1,13 +1,14 @@
-"""The table of cases: lines of a .tsv or .csv file, with whatever is wrong in them told by line."""
+"""The cases of a table: lines of a .tsv or .csv file, with whatever is wrong in them told by line."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from dawson.cases.case import Case, make_case
 from dawson.core.errors import InputError
 from dawson.core.study import Modality
 from dawson.core.tables import original_text
@@ -22,7 +23,7 @@ SHAPE = (
 
 
 @dataclass(frozen=True)
-class Row:
+class CaseRow:
     """One line: names of files as they stand there, empty for none."""
 
     line: int
@@ -38,11 +39,40 @@ class Row:
         return ("mask", self.mask), ("unsure", self.unsure)
 
 
-def read_rows(table: Path, problems: list[str]) -> Iterator[Row]:
-    """The lines of a table that can be used; what is wrong with the others goes to ``problems``.
+def table_cases(table: Path, problems: list[str]) -> Iterator[Case]:
+    """The cases of a table; what is wrong with the others goes to ``problems``.
 
     Raises :class:`InputError` where there is no table to speak of: unreadable, or without the needed columns.
     """
+    first_line: dict[str, int] = {}
+    folder = table.parent
+    for row in _read_rows(table, problems):
+        scans = {modality: folder / name for modality, name in row.scans.items()}
+        unsure = folder / row.unsure if row.unsure else None
+        case = make_case(row.patient, row.visit, scans, folder / row.mask, unsure)
+        faults = list(_faults(row, folder))
+        if case.name in first_line:
+            faults.append(
+                f"{case.name} is in line {first_line[case.name]} already; give each visit a line and a name of its own"
+            )
+        first_line.setdefault(case.name, row.line)
+        problems += [f"line {row.line}: {fault}" for fault in faults]
+        if not faults:
+            yield case
+
+
+def _faults(row: CaseRow, folder: Path) -> Iterable[str]:
+    for what, name in (*((modality.upper(), name) for modality, name in row.scans.items()), *row.masks):
+        if name and not (folder / name).is_file():
+            yield f"{what} {name!r} does not exist"
+    if not row.scans:
+        yield f"{row.patient} has no scan; fill in one of flair, t1 and t2"
+    if not row.mask:
+        yield f"{row.patient} has no lesion mask; name one (an empty one for a visit without lesions)"
+
+
+def _read_rows(table: Path, problems: list[str]) -> Iterator[CaseRow]:
+    """The lines of a table that can be used; what is wrong with the others goes to ``problems``."""
     try:
         text = table.read_text("utf-8-sig")  # spreadsheets put a mark in front
     except OSError as error:
@@ -60,7 +90,7 @@ def read_rows(table: Path, problems: list[str]) -> Iterator[Row]:
         raise InputError(finding, remedy="save it again as .tsv", file=table) from error
 
 
-def _rows(lines: Iterator[list[str]], table: Path, problems: list[str]) -> Iterator[Row]:
+def _rows(lines: Iterator[list[str]], table: Path, problems: list[str]) -> Iterator[CaseRow]:
     header = [COLUMNS.get(cell.strip().lower(), "") for cell in next(lines, [])]
     missing = [name for name in ("patient", "mask") if name not in header]
     if not any(modality.value in header for modality in Modality):
@@ -87,7 +117,7 @@ def _rows(lines: Iterator[list[str]], table: Path, problems: list[str]) -> Itera
             problems.append(f"line {number}: {bad[0]!r} cannot be used in file names; leave out / \\ : and the like")
         else:
             scans = {s: values[s.value] for s in Modality if values.get(s.value)}
-            yield Row(number, patient, visit, scans, values.get("mask", ""), values.get("unsure", ""))
+            yield CaseRow(number, patient, visit, scans, values.get("mask", ""), values.get("unsure", ""))
 
 
 def _can_be_a_name(name: str) -> bool:

@@ -12,7 +12,7 @@ from dawson.cli.terminal import EXIT_CODES, FAILED, show_counts
 from dawson.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from dawson.cases.find import Case
+    from dawson.cases.case import Case
     from dawson.evaluation.result import Evaluation
     from dawson.evaluation.run import Progress
     from dawson.evaluation.settings import Settings
@@ -232,7 +232,7 @@ def _run_model(
 
 def _of_set(cases: tuple[Case, ...], split: Path, set_name: str) -> tuple[Case, ...]:
     """The cases whose patients are in one set of a split; patients are never divided between sets."""
-    from dawson.evaluation.splits import patients_of  # noqa: PLC0415
+    from dawson.cases.split import patients_of  # noqa: PLC0415
 
     patients = patients_of(split, set_name)
     chosen = tuple(case for case in cases if case.patient in patients)

@@ -34,7 +34,7 @@ PREDICTIONS = "predictions"
 
 
 class CaseLike(Protocol):
-    """A labelled visit, as :class:`dawson.cases.find.Case` is one."""
+    """A labelled visit, as :class:`dawson.cases.case.Case` is one."""
 
     @property
     def patient(self) -> str:

@@ -231,7 +231,8 @@ def _shared_split(file: Path, cases: Path, split: str | Path | None, cache: Path
     """The split that all points use; made, checked and written where it is missing."""
     from dawson.cases.check import check_cases  # noqa: PLC0415
     from dawson.cases.find import find_cases  # noqa: PLC0415 (numpy and more)
-    from dawson.cases.split import read_split, split_cases, write_split  # noqa: PLC0415
+    from dawson.cases.split import read_split, write_split  # noqa: PLC0415
+    from dawson.cases.splitting import split_cases  # noqa: PLC0415
     from dawson.training.data import SHARES  # noqa: PLC0415
 
     found = find_cases(cases)

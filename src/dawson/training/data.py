@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dawson.cases.case import Case
 from dawson.cases.check import check_cases
-from dawson.cases.find import Case, find_cases
-from dawson.cases.split import SETS, Split, k_folds, read_split, split_cases, write_split
+from dawson.cases.find import find_cases
+from dawson.cases.split import SETS, Split, read_split, write_split
+from dawson.cases.splitting import k_folds, split_cases
 from dawson.core.errors import UsageError
 from dawson.recipe import Optimizer, Recipe
 from dawson.synthesis.label_maps import LesionMap, nifti_files, read_heads, read_lesion_map
@@ -166,7 +168,7 @@ def _split(
 
 def _sets(split: Split) -> dict[str, set[tuple[str, str, str]]]:
     """Who is in which set, in no order."""
-    return {name: {volume.key for volume in split[name]} for name in SETS}
+    return {name: {scan.key for scan in split[name]} for name in SETS}
 
 
 def _without(lesions: list[LesionMap], excluded: tuple[str, ...], folder: Path) -> list[LesionMap]:

@@ -21,9 +21,9 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
+from dawson.cases.case import Case
 from dawson.cases.check import CaseFacts
-from dawson.cases.find import Case
-from dawson.cases.split_table import Volume
+from dawson.cases.split import CaseScan
 from dawson.core.arrays import UNSURE
 from dawson.core.errors import InputError, UsageError
 from dawson.core.grid import SAME_GRID_MM, Grid
@@ -85,13 +85,13 @@ class Prepared:
         return self.unit.name
 
 
-def units_of(volumes: Sequence[Volume], recipe: Recipe) -> list[Unit]:
+def units_of(scans: Sequence[CaseScan], recipe: Recipe) -> list[Unit]:
     """What the recipe learns from one by one: every volume, or all volumes of a visit together."""
     if recipe.volume is not None:
-        return [Unit(volume.case, (volume.modality,)) for volume in volumes]
+        return [Unit(scan.case, (scan.modality,)) for scan in scans]
     visits: dict[str, tuple[Case, set[Modality]]] = {}
-    for volume in volumes:
-        visits.setdefault(volume.case.name, (volume.case, set()))[1].add(volume.modality)
+    for scan in scans:
+        visits.setdefault(scan.case.name, (scan.case, set()))[1].add(scan.modality)
     return [Unit(case, tuple(s for s in Modality if s in own)) for case, own in visits.values()]
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Iterable
+from itertools import takewhile
 from pathlib import Path
 
+from dawson.cases.bids_names import parse_entity, parse_name, parse_path
 from dawson.cases.scan_names import tell_modality
 from dawson.core.names import ANATOMY_MAP, LESION_MASK, PROBABILITY_MAP
 from dawson.core.study import Modality
@@ -28,10 +31,7 @@ VISIT = re.compile(  # after a separator only: patient1, client7 and adam1 are p
     r"|(?:t|v|m|y|d)\d{1,4}|m\d+|y\d+|baseline|bl|followup|follow-up|fu\d*)$",
     re.IGNORECASE,
 )
-LESION_LABEL = re.compile(
-    r"(?:^|_)label-(?:L|(?i:lesions?|wmh))(?:_(?:.*_)?(?:mask|roi|dseg)|(?:_[A-Za-z0-9]+-[A-Za-z0-9]+)*)$"
-)
-OTHER_LABEL = re.compile(r"(?:^|_)label-")
+IDENTITY = ("sub", "ses", "run")  # entities of BIDS that tell one case from another
 SEPARATORS = re.compile(r"([_\-. ]+)")
 
 
@@ -73,18 +73,18 @@ def case_name(file: Path, root: Path) -> str:
     only say that this is a mask: ``P14_T1_mask.nii.gz``, ``P14/T1/lesions.nii.gz`` and
     ``P14_T1/lesions.nii.gz`` are all ``P14_T1``.
     """
-    bids = _bids_entities(file, root)
-    if bids:
-        return "_".join(bids)
+    bids = _bids_case(file.relative_to(root).parts)
+    if bids is not None:
+        return bids
     folders = [_less_words(part) for part in file.relative_to(root).parent.parts if part.lower() not in FOLDERS]
     parts = [part for part in (*folders, _less_words(_stem(file))) if part]
     # A folder whose name the next part repeats says nothing: P14/P14_T1.nii.gz is P14_T1.
-    told = [
+    telling = [
         part
         for place, part in enumerate(parts)
         if not any(f"{key_of(following)}_".startswith(f"{key_of(part)}_") for following in parts[place + 1 : place + 2])
     ]
-    return "_".join(told) or _less_words(root.name) or root.name or _stem(file)
+    return "_".join(telling) or _less_words(root.name) or root.name or _stem(file)
 
 
 def key_of(name: str) -> str:
@@ -97,9 +97,9 @@ def patient_of(case: str) -> str:
 
     Visits of one patient are not independent, so intervals are drawn by patient.
     """
-    bids = re.match(r"(sub-[A-Za-z0-9]+)", case)
-    if bids:
-        return bids[1]
+    subject = parse_name(case).entities.get("sub")
+    if subject is not None and case.startswith(f"sub-{subject}"):
+        return f"sub-{subject}"
     shorter = VISIT.sub("", case)
     return shorter if shorter else case
 
@@ -124,9 +124,14 @@ def tells_nothing(file: Path) -> bool:
     return not _less_words(_stem(file))
 
 
+def less_identity(name: str) -> str:
+    """A file's name without the entities of BIDS that tell whose it is."""
+    return "_".join(part for part in name.split("_") if (parse_entity(part) or ("",))[0] not in IDENTITY)
+
+
 def bids_name(file: Path) -> str | None:
     """The BIDS subject, session and run that all parts of a file's path tell, folders above it included."""
-    return "_".join(_entities("_".join((*file.absolute().parent.parts, _stem(file))))) or None
+    return _bids_case(file.absolute().parts)
 
 
 def other_visit(first: Path, second: Path) -> str | None:
@@ -134,21 +139,19 @@ def other_visit(first: Path, second: Path) -> str | None:
 
     None where they agree, or where either tells nothing.
     """
-    for entity in ("sub", "ses"):
-        told = [
-            re.findall(rf"(?:^|_)({entity}-[A-Za-z0-9]+)", "_".join((*file.absolute().parent.parts, _stem(file))))
-            for file in (first, second)
-        ]
-        if all(told) and told[0][-1].lower() != told[1][-1].lower():
-            return f"{told[0][-1]} and {told[1][-1]}"
+    one, two = (parse_path(file.absolute().parts) for file in (first, second))
+    for key in ("sub", "ses"):
+        if key in one and key in two and one[key].lower() != two[key].lower():
+            return f"{key}-{one[key]} and {key}-{two[key]}"
     return None
 
 
 def contradiction(file: Path, root: Path) -> str | None:
     """A problem where a BIDS file's folder and its name tell two subjects."""
-    subjects = re.findall(r"sub-[A-Za-z0-9]+", file.relative_to(root).as_posix())
+    labels = [parse_name(part).entities.get("sub") for part in file.relative_to(root).parts]
+    subjects = [label for label in labels if label is not None]
     if len(set(subjects)) > 1:
-        return f"{file}: its folder says {subjects[0]} and its name {subjects[-1]}; put it where it belongs"
+        return f"{file}: its folder says sub-{subjects[0]} and its name sub-{subjects[-1]}; put it where it belongs"
     return None
 
 
@@ -174,9 +177,10 @@ def _rank(file: Path, *, probability: bool) -> int | None:
         return 0 if is_probability else None if any(NO_MASK.fullmatch(w) or LESION.fullmatch(w) for w in words) else 3
     if is_probability:
         return None
-    if LESION_LABEL.search(_stem(file)):
+    name = parse_name(file.name)
+    if name.marks_lesions:
         return 0
-    if OTHER_LABEL.search(_stem(file)):  # BIDS, of something else
+    if "label" in name.entities:  # BIDS, of something else
         return None
     if any(LESION.fullmatch(word) for word in words):
         return 1
@@ -192,22 +196,17 @@ def _is_image(file: Path, folder: Path) -> bool:
     return not hidden and file.name.lower().endswith(ENDINGS) and file.is_file()
 
 
-def _bids_entities(file: Path, root: Path) -> list[str]:
-    return _entities("_".join((*file.relative_to(root).parent.parts, _stem(file))))
-
-
-def _entities(where: str) -> list[str]:
-    found = []
-    for entity in ("sub", "ses", "run"):
-        values = re.findall(rf"(?:^|_){entity}-([A-Za-z0-9]+)", where)
-        if values:
-            found.append(f"{entity}-{values[-1]}")
-    return found if found and found[0].startswith("sub-") else []
+def _bids_case(parts: Iterable[str]) -> str | None:
+    """The subject, session and run that the parts of a path tell; None where they tell no subject."""
+    entities = parse_path(parts)
+    return "_".join(f"{key}-{entities[key]}" for key in IDENTITY if key in entities) if "sub" in entities else None
 
 
 def _less_words(name: str) -> str:
     """A name without the words that only say that it is a mask, each taken away with the separator before it."""
-    pieces = SEPARATORS.split(LESION_LABEL.sub("_lesion", name))
+    if parse_name(name).marks_lesions:  # from the label on, all says which mask this is
+        name = "_".join((*takewhile(lambda part: not part.startswith("label-"), name.split("_")), "lesion"))
+    pieces = SEPARATORS.split(name)
     kinds = [LESION, MASK, PROBABILITY, SCAN]
     if any(LESION.fullmatch(word) for word in pieces):
         kinds.append(NO_MASK)  # brain_lesions

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from dawson.evaluation.matching.case_names import (
     case_name,
     contradiction,
     key_of,
+    less_identity,
     mask_files,
     method_names,
     other_patient,
@@ -152,7 +152,7 @@ def _masks(path: Path, problems: list[str], left: list[str], *, probability: boo
 
 def _left_out(path: Path, files: Sequence[Path]) -> str:
     """A line on what was not taken for a mask; a data set repeats its scans' names, so each is told once."""
-    names = list(dict.fromkeys(re.sub(r"(sub|ses|run)-[A-Za-z0-9]+_", "", file.name) for file in files))
+    names = list(dict.fromkeys(less_identity(file.name) for file in files))
     further = f" and {len(names) - MOST_TOLD} other names" if len(names) > MOST_TOLD else ""
     count = "1 NIfTI file was" if len(files) == 1 else f"{len(files)} NIfTI files were"
     return f"{path}: {count} not taken for lesion masks, by name: {', '.join(names[:MOST_TOLD])}{further}"
