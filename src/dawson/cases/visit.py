@@ -32,6 +32,13 @@ def read_study(
 
     Raises :class:`UsageError` where nothing is given, a folder together with files, or one file for two
     sequences (also as a copy or a link), and :class:`InputError` where a file or folder cannot be used.
+
+    >>> import dawson
+    >>> from dawson.cases.demo import demo_study_files
+    >>> files = demo_study_files()
+    >>> study = dawson.read_study(flair=files[dawson.Modality.FLAIR], t1=files[dawson.Modality.T1])
+    >>> [modality.value for modality in study.modalities], study.reference.modality.value
+    (['flair', 't1'], 'flair')
     """
     given = {Modality.FLAIR: flair, Modality.T1: t1, Modality.T2: t2}
     files = {modality: Path(file) for modality, file in given.items() if file is not None}

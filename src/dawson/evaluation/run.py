@@ -53,6 +53,11 @@ def evaluate(
     Raises:
         InputError: listing everything that is wrong with the files.
         UsageError: options that do not fit each other.
+
+    >>> import dawson
+    >>> evaluation = dawson.evaluate("results/lesions.nii.gz", "results/lesions.nii.gz")  # a mask is its own truth
+    >>> evaluation.rows[0].metrics.values["dice"]
+    1.0
     """
     skipped: list[str] = []
     pairs = find_pairs(

@@ -29,6 +29,11 @@ def report(out: Path | str, *, viewer: bool = True) -> tuple[Path, Path]:
     Raises:
         InputError: ``out`` holds no result, one of an older dawson, or files that are damaged or do not fit together.
         UsageError: the folder cannot be written to, which is told before any work.
+
+    >>> import dawson
+    >>> page, pdf = dawson.report("results")  # a folder that dawson.write has filled
+    >>> page.name, pdf.name
+    ('report.html', 'report.pdf')
     """
     from dawson.reporting.figures import draw  # noqa: PLC0415
     from dawson.reporting.page import page  # noqa: PLC0415 (both bring libraries that nothing else here needs)

@@ -53,6 +53,14 @@ def write(segmentation: Segmentation, out: Path | str, *, overwrite: bool = Fals
     Raises:
         UsageError: the folder cannot be used or holds results already (see
             :func:`~dawson.core.files.check_output`), or writing failed, as on a full disk.
+
+    >>> import dawson
+    >>> from dawson.cases.demo import demo_study_files
+    >>> study = dawson.read_study(flair=demo_study_files()[dawson.Modality.FLAIR])
+    >>> summary = dawson.write(dawson.segment(study), "results", overwrite=True)
+    >>> from pathlib import Path
+    >>> Path("results/lesions.csv").is_file(), summary["model"]["name"]
+    (True, 'dawson-1')
     """
     inputs = [scan.file for scan in segmentation.study if scan.file is not None]
     out = check_output(out, overwrite=overwrite, inputs=inputs)
