@@ -12,6 +12,7 @@ from dawson.cases.demo import demo_study_files
 from dawson.model.card import load_model
 from dawson.preparation.prepare import prepare
 from dawson.preparation.resample import bring_back, resample
+from dawson.recipe import load_recipe
 from dawson.segmentation.predict import predict
 
 
@@ -75,12 +76,6 @@ def test_a_grid_that_is_not_the_images_is_refused() -> None:
 
 def test_what_was_prepared_for_another_kind_of_model_is_refused(prepared: dawson.PreparedStudy) -> None:
     model = load_model()
-    single = replace(model, recipe=replace(model.recipe, volume=dawson_paper_volume()))
+    single = replace(model, recipe=replace(model.recipe, volume=load_recipe("paper").volume))
     with pytest.raises(dawson.InputError, match="not prepared for this model"):
         predict(prepared, single)
-
-
-def dawson_paper_volume() -> object:
-    from dawson.recipe import load_recipe
-
-    return load_recipe("paper").volume
