@@ -61,6 +61,22 @@ def test_the_examples_lesions_are_found(
         assert 0.5 < result.load_ml / (truth.sum() * result.grid.voxel_volume / 1000) < 2.0
 
 
+def test_the_example_is_a_plausible_adult_whom_quality_control_passes(
+    of_all: dawson.Segmentation, files: dict[str, Path]
+) -> None:
+    assert [(check.name, check.words) for check in of_all.quality if check.status != "pass"] == []
+    assert not of_all.warnings
+    (volume,) = (check.figures["brain_ml"] for check in of_all.quality if check.name == "brain volume")
+    assert 1100 < float(volume or 0) < 1500
+    assert 10 <= len(of_all.table) <= 20 and len({lesion.region for lesion in of_all.table}) == 4
+    volumes = [lesion.volume_ml for lesion in of_all.table]
+    assert max(volumes) > 5 * min(volumes)
+    for file in files.values():
+        stored = np.asanyarray(nib.load(file).dataobj)
+        assert stored.dtype == np.int16 and len(np.unique(stored)) > 200
+    assert sum(file.stat().st_size for file in files.values()) <= 4e6
+
+
 def test_results_lie_on_the_reference_and_agree_with_one_another(of_all: dawson.Segmentation) -> None:
     result = of_all
     assert result.grid is result.study.reference.grid

@@ -165,9 +165,9 @@ def test_noise_over_a_faint_lesion_leaves_it_in_doubt() -> None:
     n = lesion.shape[0] // 2
     lesion[n : n + 4, n : n + 4, n : n + 4] = 1
     settings = Synthesis(rotation_degrees=0.0, scaling=1.0, stripped=0.0, bias=0.0, thickest_mm=3.0)
-    looks = [
+    labels = [
         rescan(replace(before, lesion=lesion), {}, settings, np.random.default_rng(seed)).lesion for seed in range(30)
     ]
-    doubtful = sum(bool((look == UNSURE).any()) for look in looks)
+    doubtful = sum(bool((label == UNSURE).any()) for label in labels)
     assert 3 <= doubtful < 30  # where noise was added; marks on what is as it was are left alone
-    assert sum(torch.equal(look, lesion) for look in looks) >= 3
+    assert sum(torch.equal(label, lesion) for label in labels) >= 3

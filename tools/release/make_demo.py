@@ -41,9 +41,10 @@ SETTINGS = replace(
     PATIENT,
     whole_load=1.0,
     scaling=1.0,
-    contrast=(0.85, 1.1),
+    contrast=(0.95, 1.15),
     cortical=0.0,
     small_lesions=1.0,
+    juxtacortical=0.12,
     small_lesion_count=16.0,
     small_lesion_radius_mm=3.8,
 )
@@ -78,8 +79,8 @@ def main() -> None:
     parser.add_argument("--masks", type=Path, required=True)
     parser.add_argument("--map", type=int, default=6, help="which label map, counted from 0")
     parser.add_argument("--mask", type=int, default=15, help="which lesion mask, counted from 0")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--scanner-seed", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=4)
+    parser.add_argument("--scanner-seed", type=int, default=144)
     parser.add_argument("--scans", type=Path, default=SCANS, help="folder of the sequences")
     parser.add_argument("--truth", type=Path, default=TRUTH, help="file of the true mask")
     options = parser.parse_args()

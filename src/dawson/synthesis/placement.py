@@ -1,4 +1,4 @@
-"""Where a patch looks into a head: rotation, scaling and bending of the head, and lesions' way to MNI152 space."""
+"""Where a patch lies in a head: rotation, scaling and bending of the head, and lesions' way to MNI152 space."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KNOTS = 6  # of the bending, along an axis
 
 @dataclass(frozen=True, eq=False)
 class Placement:
-    """Where a patch looks: around the head's voxel ``centre`` (3,), by ``linear`` (3, 3) head voxels a voxel of it.
+    """Where a patch lies: around the head's voxel ``centre`` (3,), by ``linear`` (3, 3) head voxels a voxel of it.
 
     ``elastic_mm`` is the strength of the bending; with ``bounded`` all is air beyond the label map, else the map's
     outermost voxels go on.

@@ -11,7 +11,7 @@ from torch import Tensor
 MOTION_MM = (0.4, 4.0)  # the most that any line is shifted
 MOVES = 4  # while a slice, or a 3D volume, is acquired
 PERIODS = (2.2, 10.0)  # lines in which a periodic motion comes back
-PLACING_LINES = 6.0  # standard deviation, of 100 to 200 lines: by these it is told where small structures lie
+PLACING_LINES = 6.0  # standard deviation, of 100 to 200 lines: these tell where small structures lie
 
 
 @dataclass(frozen=True, eq=False)
