@@ -1,4 +1,4 @@
-"""Write docs/accuracy.md from what ``dawson evaluate`` measured on the labelled real scans.
+"""Write docs/explanation/accuracy.md from what ``dawson evaluate`` measured on the labelled real scans.
 
     python -m tools.release.labelled -o labelled.tsv
     python -m tools.release.left_out labelled.tsv --model RUN [--fold …] -o evaluation
@@ -127,8 +127,8 @@ def main() -> None:
         if source.exists():
             target = DOCS / "images" / f"accuracy-{name.replace('_', '-')}.png"
             shutil.copy(source, target)
-            pictures.append(f"![{name.replace('_', ' ')}](images/{target.name})")
-    (DOCS / "accuracy.md").write_text(
+            pictures.append(f"![{name.replace('_', ' ')}](../images/{target.name})")
+    (DOCS / "explanation" / "accuracy.md").write_text(
         f"""# How accurate the shipped model is
 
 `{shipped["name"]}`, version {shipped["version"]} (ONNX file {model["sha256"][:12]}…) on seven labelled real scans
@@ -137,7 +137,7 @@ Ljubljana 26 (3D-MR-MS, CC BY), MSLesSeg P14 (three visits) and P18, Tabriz 1042
 **The model has learned from none of them.**
 Threshold {model["threshold"]}, least peak {model["peak"]} and calibration were chosen on these very scans
 (see the
-[training log](training-log.md)): expect a little less elsewhere. Measured by `tools/release/left_out.py` with
+[training log](../development/training-log.md)): expect a little less elsewhere. Measured by `tools/release/left_out.py` with
 `dawson evaluate`'s own functions; where a sequence is missing, a case is left out of that column.
 
 {summary["rules"]} Means over cases; in brackets the 95 % bootstrap interval by patient, where there are
@@ -164,7 +164,7 @@ Recall by lesion size, an ensemble on MSLesSeg (draft): under 10 mm³ 21 %, 10�
 """,
         "utf-8",
     )
-    print(DOCS / "accuracy.md")
+    print(DOCS / "explanation" / "accuracy.md")
 
 
 if __name__ == "__main__":

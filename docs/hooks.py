@@ -1,0 +1,173 @@
+"""Parts of the documentation that dawson itself tells when the site is built, so that they are never stale.
+
+A line ``{{ name }}`` of a page is replaced by what the function of that name in :data:`PARTS` gives.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import griffe
+import typer.main
+
+from dawson.cli.app import app
+from dawson.core.names import RESULT_FILES
+from dawson.evaluation.metrics.columns import definitions_of
+from dawson.evaluation.settings import Settings
+from dawson.results.schema import json_schema
+
+MARKER = re.compile(r"^\{\{ (\w+) \}\}$", re.MULTILINE)
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """MkDocs calls this with the text of each page; an unknown name is a KeyError, which ends the build."""
+    return MARKER.sub(lambda found: PARTS[found[1]](), markdown)
+
+
+def command_line() -> str:
+    """Every command: usage, help, options, examples."""
+    return "\n".join(_commands(typer.main.get_command(app), "dawson"))
+
+
+def recipe_fields() -> str:
+    """The fields of a recipe, a table for each of its tables: default, type and meaning."""
+    return "\n".join(_recipe_tables())
+
+
+def result_files() -> str:
+    """The files of one result."""
+    return _table(("file", "what it holds"), ((f"`{name}`", what) for name, what in RESULT_FILES.items()))
+
+
+def summary_keys() -> str:
+    """Every key of ``summary.json``."""
+    schema = json_schema()
+    return _table(("key", "type", "meaning"), _keys(schema, schema["$defs"], ""))
+
+
+def evaluation_columns() -> str:
+    """Every computed column of ``metrics.csv``, as its own definition says."""
+    settings = Settings(rules=("any", "iou-0.1", "msseg"))
+    return _table(("column", "meaning"), ((f"`{name}`", text) for name, text in definitions_of(settings).items()))
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "command_line": command_line,
+    "recipe_fields": recipe_fields,
+    "result_files": result_files,
+    "summary_keys": summary_keys,
+    "evaluation_columns": evaluation_columns,
+}
+
+
+def _commands(command: Any, name: str) -> Iterator[str]:
+    """A command in Markdown, and those below it."""
+    context = command.context_class(command, info_name=name)
+    yield f"## {name}\n"
+    yield f"```text\n{' '.join([name, *command.collect_usage_pieces(context)])}\n```\n"
+    yield f"{_paragraphs(command.help or '')}\n"
+    records = [record for parameter in command.params if (record := parameter.get_help_record(context)) is not None]
+    if records:
+        yield _table(("option", "meaning"), ((f"`{names}`", text) for names, text in records))
+    if command.epilog:
+        yield _epilog(command.epilog)
+    for inner, sub in getattr(command, "commands", {}).items():
+        yield from _commands(sub, f"{name} {inner}")
+
+
+def _paragraphs(text: str) -> str:
+    return "\n\n".join(" ".join(part.split()) for part in text.replace("\b", "").split("\n\n"))
+
+
+def _epilog(text: str) -> str:
+    """Examples as code, where click is told to keep their lines (a paragraph that begins with a backspace)."""
+    parts = []
+    for part in text.split("\n\n"):
+        if part.startswith("\b\n"):
+            title, _, lines = part.removeprefix("\b\n").partition("\n")
+            code = lines if title.endswith(":") else part.removeprefix("\b\n")
+            head = f"{title}\n\n" if title.endswith(":") else ""
+            parts.append(f"{head}```sh\n{code}\n```\n")
+        else:
+            parts.append(f"{part}\n")
+    return "\n".join(parts)
+
+
+def _recipe_tables() -> Iterator[str]:
+    """The schema's classes are read as text: the sentence below a field is its meaning."""
+    module = griffe.load("dawson.recipe.schema", docstring_parser=None)
+    for field in module["Recipe"].attributes.values():
+        kind = str(field.annotation).split(" ")[0] if field.annotation is not None else ""
+        if kind not in module.classes:
+            continue
+        inner = module[kind]
+        yield f"## `[{field.name}]`\n\n{_one_line(inner.docstring)}\n"
+        rows = (
+            (f"`{one.name.rstrip('_')}`", _code(one.annotation), _default(one.value), _one_line(one.docstring))
+            for one in inner.attributes.values()
+            if "instance-attribute" in one.labels
+        )
+        yield _table(("field", "type", "default", "meaning"), rows)
+
+
+def _default(value: Any) -> str:
+    text = " ".join(str(value).split())
+    text = text.removeprefix("field(default_factory=lambda: ").removesuffix(")") if "lambda" in text else text
+    return f"`{text}`"
+
+
+def _keys(part: dict[str, Any], parts: dict[str, Any], above: str) -> Iterator[tuple[str, str, str]]:
+    for name, field in part.get("properties", {}).items():
+        where = f"{above}{name}"
+        kinds = list(_kinds(field, parts))
+        inner = [kind for _, kind in kinds if kind is not None]
+        meaning = field.get("description") or " ".join(str(kind.get("description", "")) for kind in inner)
+        yield f"`{where}`", " or ".join(dict.fromkeys(word for word, _ in kinds)), " ".join(meaning.split())
+        for kind in inner:
+            yield from _keys(kind, parts, f"{where}{_step(field)}.")
+
+
+def _kinds(field: dict[str, Any], parts: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any] | None]]:
+    """Word and, for a table, schema of each type that a field may have."""
+    if "$ref" in field:
+        yield "table", parts[field["$ref"].rsplit("/", 1)[1]]
+    elif "anyOf" in field:
+        for one in field["anyOf"]:
+            yield from _kinds(one, parts)
+    elif field.get("type") == "array":
+        yield from ((f"list of {word}s", kind) for word, kind in _kinds(field["items"], parts))
+    elif isinstance(field.get("additionalProperties"), dict):
+        yield from ((f"{word}s by name", kind) for word, kind in _kinds(field["additionalProperties"], parts))
+    elif "enum" in field:
+        yield "one of " + ", ".join(map(str, field["enum"])), None
+    else:
+        words = {"integer": "number", "string": "text", "boolean": "yes or no", "object": "table"}
+        yield words.get(str(field.get("type")), str(field.get("type", "any"))), None
+
+
+def _step(field: dict[str, Any]) -> str:
+    options = field.get("anyOf", [field])
+    if any(one.get("type") == "array" for one in options):
+        return "[]"
+    return ".NAME" if any(isinstance(one.get("additionalProperties"), dict) for one in options) else ""
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    head = list(head)
+    lines = [head, ["---"] * len(head), *([_cell(cell) for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ").replace("<path>", "PATH")
+
+
+def _one_line(docstring: Any) -> str:
+    text = "" if docstring is None else " ".join(docstring.value.split())
+    return re.sub(r":\w+:`~?([^`]+)`", r"`\1`", text).replace("``", "`")
+
+
+def _code(annotation: Any) -> str:
+    return "" if annotation is None else f"`{annotation}`"
