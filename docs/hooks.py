@@ -6,6 +6,7 @@ A line ``{{ name }}`` of a page is replaced by what the function of that name in
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -43,7 +44,7 @@ def result_files() -> str:
 
 def summary_keys() -> str:
     """Every key of ``summary.json``."""
-    schema = json_schema()
+    schema = dict(json_schema())
     return _table(("key", "type", "meaning"), _keys(schema, schema["$defs"], ""))
 
 
@@ -87,9 +88,8 @@ def _epilog(text: str) -> str:
     for part in text.split("\n\n"):
         if part.startswith("\b\n"):
             title, _, lines = part.removeprefix("\b\n").partition("\n")
-            code = lines if title.endswith(":") else part.removeprefix("\b\n")
-            head = f"{title}\n\n" if title.endswith(":") else ""
-            parts.append(f"{head}```sh\n{code}\n```\n")
+            head, code = (f"{title}\n\n", lines) if title.endswith(":") else ("", part.removeprefix("\b\n"))
+            parts.append(f"{head}```sh\n{textwrap.dedent(code)}\n```\n")
         else:
             parts.append(f"{part}\n")
     return "\n".join(parts)
@@ -124,7 +124,7 @@ def _keys(part: dict[str, Any], parts: dict[str, Any], above: str) -> Iterator[t
         kinds = list(_kinds(field, parts))
         inner = [kind for _, kind in kinds if kind is not None]
         meaning = field.get("description") or " ".join(str(kind.get("description", "")) for kind in inner)
-        yield f"`{where}`", " or ".join(dict.fromkeys(word for word, _ in kinds)), " ".join(meaning.split())
+        yield f"`{where}`", " or ".join(word for word, _ in kinds), _marked(meaning)
         for kind in inner:
             yield from _keys(kind, parts, f"{where}{_step(field)}.")
 
@@ -137,13 +137,15 @@ def _kinds(field: dict[str, Any], parts: dict[str, Any]) -> Iterator[tuple[str, 
         for one in field["anyOf"]:
             yield from _kinds(one, parts)
     elif field.get("type") == "array":
-        yield from ((f"list of {word}s", kind) for word, kind in _kinds(field["items"], parts))
+        kinds = list(_kinds(field["items"], parts))
+        yield f"list of ({' or '.join(word for word, _ in kinds)})", next((kind for _, kind in kinds if kind), None)
     elif isinstance(field.get("additionalProperties"), dict):
-        yield from ((f"{word}s by name", kind) for word, kind in _kinds(field["additionalProperties"], parts))
+        kinds = list(_kinds(field["additionalProperties"], parts))
+        yield f"by name: {' or '.join(word for word, _ in kinds)}", next((kind for _, kind in kinds if kind), None)
     elif "enum" in field:
         yield "one of " + ", ".join(map(str, field["enum"])), None
     else:
-        words = {"integer": "number", "string": "text", "boolean": "yes or no", "object": "table"}
+        words = {"integer": "whole number", "string": "text", "boolean": "yes or no", "object": "table"}
         yield words.get(str(field.get("type")), str(field.get("type", "any"))), None
 
 
@@ -161,12 +163,16 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ").replace("<path>", "PATH")
+    return re.sub(r" <[^>]*>", "", text.replace("|", "\\|").replace("\n", " "))
 
 
 def _one_line(docstring: Any) -> str:
-    text = "" if docstring is None else " ".join(docstring.value.split())
-    return re.sub(r":\w+:`~?([^`]+)`", r"`\1`", text).replace("``", "`")
+    return "" if docstring is None else _marked(docstring.value)
+
+
+def _marked(text: str) -> str:
+    """A docstring on one line, with roles of reStructuredText as plain code."""
+    return re.sub(r":\w+:`~?([^`]+)`", r"`\1`", " ".join(text.split())).replace("``", "`")
 
 
 def _code(annotation: Any) -> str:
