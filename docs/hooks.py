@@ -5,20 +5,31 @@ A line ``{{ name }}`` of a page is replaced by what the function of that name in
 
 from __future__ import annotations
 
+import json
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-import griffe
 import typer.main
+from pydantic import TypeAdapter
 
 from dawson.cli.app import app
 from dawson.core.names import RESULT_FILES
 from dawson.evaluation.metrics.columns import definitions_of
 from dawson.evaluation.settings import Settings
+from dawson.recipe.schema import Recipe
 from dawson.results.schema import json_schema
 
+WORDS = {
+    "integer": "whole number",
+    "number": "number",
+    "string": "text",
+    "boolean": "true or false",
+    "object": "table",
+    "null": "null",
+}
+"""What the types of a JSON schema are called on the pages."""
 MARKER = re.compile(r"^\{\{ (\w+) \}\}$", re.MULTILINE)
 
 
@@ -33,7 +44,7 @@ def command_line() -> str:
 
 
 def recipe_fields() -> str:
-    """The fields of a recipe, a table for each of its tables: default, type and meaning."""
+    """The fields of a recipe, a table for each of its tables: default, range and meaning."""
     return "\n".join(_recipe_tables())
 
 
@@ -96,26 +107,42 @@ def _epilog(text: str) -> str:
 
 
 def _recipe_tables() -> Iterator[str]:
-    """The schema's classes are read as text: the sentence below a field is its meaning."""
-    module = griffe.load("dawson.recipe.schema", docstring_parser=None)
-    for field in module["Recipe"].attributes.values():
-        kind = str(field.annotation).split(" ")[0] if field.annotation is not None else ""
-        if kind not in module.classes:
+    """A heading and a table of fields for each table of a recipe, by its own schema."""
+    schema = TypeAdapter(Recipe).json_schema()
+    for name, field in schema["properties"].items():
+        part = next((kind for _, kind in _kinds(field, schema["$defs"]) if kind is not None), None)
+        if part is None:
             continue
-        inner = module[kind]
-        yield f"## `[{field.name}]`\n\n{_one_line(inner.docstring)}\n"
+        about = [_marked(part["description"]), _marked(field.get("description", ""))]
+        yield f"## `[{name}]`\n\n{' '.join(about).strip()}\n"
         rows = (
-            (f"`{one.name.rstrip('_')}`", _code(one.annotation), _default(one.value), _one_line(one.docstring))
-            for one in inner.attributes.values()
-            if "instance-attribute" in one.labels
+            (f"`{key.rstrip('_')}`", _default(one), _allowed(one), _marked(one.get("description", "")))
+            for key, one in part["properties"].items()
         )
-        yield _table(("field", "type", "default", "meaning"), rows)
+        yield _table(("field", "default", "may hold", "meaning"), rows)
 
 
-def _default(value: Any) -> str:
-    text = " ".join(str(value).split())
-    text = text.removeprefix("field(default_factory=lambda: ").removesuffix(")") if "lambda" in text else text
-    return f"`{text}`"
+def _default(field: dict[str, Any]) -> str:
+    """The default as TOML has it."""
+    value = field.get("default")
+    if isinstance(value, dict):
+        return "`{" + ", ".join(f"{json.dumps(key)} = {inner}" for key, inner in value.items()) + "}`"
+    return f"`{json.dumps(value)}`" if value is not None else "its own shares"
+
+
+def _allowed(field: dict[str, Any]) -> str:
+    """Type and range of a field, or its words."""
+    if "enum" in field:
+        return ", ".join(f"`{json.dumps(word)}`" for word in field["enum"])
+    if field.get("type") == "array":
+        items = field.get("items") or field["prefixItems"][0]
+        count = f"{field['minItems']} " if field.get("minItems") and field.get("minItems") == field.get("maxItems") else ""
+        return f"{count}in a list: {_allowed(items)}"
+    if isinstance(field.get("additionalProperties"), dict):
+        return f"by name: {_allowed(field['additionalProperties'])}"
+    word = WORDS.get(str(field.get("type")), "any")
+    low, high = (field.get(bound) for bound in ("minimum", "maximum"))
+    return word if low is None or high is None else f"{word}, {low:g} to {high:g}"
 
 
 def _keys(part: dict[str, Any], parts: dict[str, Any], above: str) -> Iterator[tuple[str, str, str]]:
@@ -145,8 +172,7 @@ def _kinds(field: dict[str, Any], parts: dict[str, Any]) -> Iterator[tuple[str, 
     elif "enum" in field:
         yield "one of " + ", ".join(map(str, field["enum"])), None
     else:
-        words = {"integer": "whole number", "string": "text", "boolean": "yes or no", "object": "table"}
-        yield words.get(str(field.get("type")), str(field.get("type", "any"))), None
+        yield WORDS.get(str(field.get("type")), "any"), None
 
 
 def _step(field: dict[str, Any]) -> str:
@@ -166,14 +192,6 @@ def _cell(text: str) -> str:
     return re.sub(r" <[^>]*>", "", text.replace("|", "\\|").replace("\n", " "))
 
 
-def _one_line(docstring: Any) -> str:
-    return "" if docstring is None else _marked(docstring.value)
-
-
 def _marked(text: str) -> str:
     """A docstring on one line, with roles of reStructuredText as plain code."""
     return re.sub(r":\w+:`~?([^`]+)`", r"`\1`", " ".join(text.split())).replace("``", "`")
-
-
-def _code(annotation: Any) -> str:
-    return "" if annotation is None else f"`{annotation}`"

@@ -66,7 +66,6 @@ EXCEPTIONS: dict[str, set[str]] = {
         "training/run.py:_fit",
         "training/run.py:train",
     },
-    "long_readme": {"README.md"},
 }
 """By rule: what does not keep it yet."""
 

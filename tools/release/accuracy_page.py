@@ -131,18 +131,19 @@ def main() -> None:
     (DOCS / "explanation" / "accuracy.md").write_text(
         f"""# How accurate the shipped model is
 
-`{shipped["name"]}`, version {shipped["version"]} (ONNX file {model["sha256"][:12]}…) on seven labelled real scans
+`{shipped["name"]}`, version {shipped["version"]} (ONNX file {model["sha256"][:12]}…), on seven labelled real scans
 of five patients:
 Ljubljana 26 (3D-MR-MS, CC BY), MSLesSeg P14 (three visits) and P18, Tabriz 104252 and 105074.
-**The model has learned from none of them.**
-Threshold {model["threshold"]}, least peak {model["peak"]} and calibration were chosen on these very scans
-(see the
-[training log](../development/training-log.md)): expect a little less elsewhere. Measured by `tools/release/left_out.py` with
-`dawson evaluate`'s own functions; where a sequence is missing, a case is left out of that column.
 
-{summary["rules"]} Means over cases; in brackets the 95 % bootstrap interval by patient, where there are
-{FEWEST} or more. Three of the cases are visits of one patient with a high load: with each patient counted once, Dice is
-lower.
+- **The model has learned from none of them.**
+- Threshold {model["threshold"]}, least peak {model["peak"]} and calibration were chosen on these very scans:
+  expect a little less elsewhere (see the [training log](../development/training-log.md)).
+- Measured by `tools/release/left_out.py` with `dawson evaluate`'s own functions.
+- Where a sequence is missing, a scan is left out of that column.
+- Three of the scans are visits of one patient with a high load. With each patient counted once, Dice is lower.
+- Means are over scans; in brackets the 95 % bootstrap interval by patient, where there are {FEWEST} or more.
+
+{summary["rules"]}
 
 {cohort_table(summary)}
 

@@ -2,10 +2,10 @@
 
     python -m tools.release.quantise MODEL … --cases TABLE [--cache CACHE --helper MODEL]
 
-``--cases`` are visits such as a model is trained on (docs/how-to/train.md), for what its convolutions are fed; their masks
-say where lesions are, and nothing is learned. 24 windows of them set the ranges; on 12 others scores are compared: the
-Dice of lesions at the model's threshold, the share of voxels whose anatomy differs, and the mean change of the log-odds
-where a lesion is at least as probable as one in twenty. Where the Dice is below 0.97 they are deleted again.
+``--cases`` are visits such as a model is trained on (docs/how-to/train.md), for what its convolutions are fed. Their
+masks say where lesions are. Nothing is learned. 24 windows of them set the ranges. On 12 others scores are compared:
+the Dice of lesions at the model's threshold, the share of voxels whose anatomy differs, and the mean change of the
+log-odds where a lesion is at least as probable as one in twenty. Where the Dice is below 0.97 they are deleted again.
 ``--helper`` is the model that a training was started from: visits prepared for it in ``--cache`` need not be prepared
 anew.
 """

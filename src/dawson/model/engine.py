@@ -96,8 +96,8 @@ def _compiled(file: Path, _sha256: str, wanted: str, threads: int, at_once: int)
 def precision(model: Model) -> str:
     """What a model is computed in: ``int8`` on x86 if it has such weights, else ``bf16`` where the CPU is fast in it.
 
-    Either is faster than ``f32``, mostly about twice, and lesions hardly differ (docs/explanation/speed.md has the figures), but
-    they do: that is why ``int8``, which all x86 CPUs have, comes before ``bf16``, which few have. A study that is also
+    Either is faster than ``f32``, mostly about twice. Lesions hardly differ (see docs/explanation/speed.md), but they
+    do: that is why ``int8``, which all x86 CPUs have, comes before ``bf16``, which few have. A study that is also
     computed on CPUs that are not x86 should set DAWSON_PRECISION. A model without weights in int8 is computed in f32
     where int8 is asked for.
 

@@ -2,7 +2,8 @@
 
 A generator knows where it put lesions, a rater what stands out. Small and faint ones drown in noise and between bright
 neighbours, and a network told to find them learns to call a lesion what is hardly brighter than its surroundings.
-Few real lesions are like that, many drawn ones were (docs/development/training-log.md, run 13; tools/studies/at_home.py).
+Few real lesions are like that, many drawn ones were (docs/development/training-log.md, run 13, measured by
+tools/studies/at_home.py).
 """
 
 from __future__ import annotations
