@@ -30,6 +30,7 @@ WORDS = {
     "null": "null",
 }
 """What the types of a JSON schema are called on the pages."""
+LARGE = 2**31  # a bound from here on is not worth printing
 MARKER = re.compile(r"^\{\{ (\w+) \}\}$", re.MULTILINE)
 
 
@@ -136,13 +137,19 @@ def _allowed(field: dict[str, Any]) -> str:
         return ", ".join(f"`{json.dumps(word)}`" for word in field["enum"])
     if field.get("type") == "array":
         items = field.get("items") or field["prefixItems"][0]
-        count = f"{field['minItems']} " if field.get("minItems") and field.get("minItems") == field.get("maxItems") else ""
+        count = (
+            f"{field['minItems']} " if field.get("minItems") and field.get("minItems") == field.get("maxItems") else ""
+        )
         return f"{count}in a list: {_allowed(items)}"
     if isinstance(field.get("additionalProperties"), dict):
         return f"by name: {_allowed(field['additionalProperties'])}"
     word = WORDS.get(str(field.get("type")), "any")
-    low, high = (field.get(bound) for bound in ("minimum", "maximum"))
-    return word if low is None or high is None else f"{word}, {low:g} to {high:g}"
+    above, low, high = (field.get(bound) for bound in ("exclusiveMinimum", "minimum", "maximum"))
+    if above is not None:
+        word += f" above {above:g}"
+    if high is None or high >= LARGE:
+        return word if low is None else f"{word}, {low:g} or more"
+    return f"{word}, up to {high:g}" if low is None else f"{word}, {low:g} to {high:g}"
 
 
 def _keys(part: dict[str, Any], parts: dict[str, Any], above: str) -> Iterator[tuple[str, str, str]]:
@@ -161,7 +168,8 @@ def _kinds(field: dict[str, Any], parts: dict[str, Any]) -> Iterator[tuple[str, 
     if "$ref" in field:
         yield "table", parts[field["$ref"].rsplit("/", 1)[1]]
     elif "anyOf" in field:
-        for one in field["anyOf"]:
+        kinds = [one for one in field["anyOf"] if one.get("type") != "integer" or {"type": "number"} not in field["anyOf"]]
+        for one in kinds:
             yield from _kinds(one, parts)
     elif field.get("type") == "array":
         kinds = list(_kinds(field["items"], parts))
