@@ -168,7 +168,9 @@ def _kinds(field: dict[str, Any], parts: dict[str, Any]) -> Iterator[tuple[str, 
     if "$ref" in field:
         yield "table", parts[field["$ref"].rsplit("/", 1)[1]]
     elif "anyOf" in field:
-        kinds = [one for one in field["anyOf"] if one.get("type") != "integer" or {"type": "number"} not in field["anyOf"]]
+        kinds = [
+            one for one in field["anyOf"] if one.get("type") != "integer" or {"type": "number"} not in field["anyOf"]
+        ]
         for one in kinds:
             yield from _kinds(one, parts)
     elif field.get("type") == "array":

@@ -14,7 +14,7 @@ import pytest
 
 import dawson
 from dawson.cases.demo import demo_study_files
-from dawson.cases.split_table import COLUMNS as SPLIT_COLUMNS
+from dawson.cases.split import COLUMNS as SPLIT_COLUMNS
 from dawson.cases.table import COLUMNS as CASE_COLUMNS
 from dawson.evaluation.output.table import LESIONS as EVALUATED_LESIONS
 from dawson.reporting.cohort.table import COLUMNS as COHORT_COLUMNS
