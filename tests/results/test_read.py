@@ -49,12 +49,12 @@ def test_empty_cells_are_none(copied):
     assert first.confidence is None
 
 
-def test_the_seat_of_a_lesion_is_a_voxel_of_its_own(result_folder):
+def test_the_nearest_voxel_is_one_of_the_lesion(result_folder):
     result = read_result(result_folder)
     for lesion in result.lesions:
-        seat = result.seat(lesion)
-        assert result.mask[seat]
-        apart = result.grid.to_world(np.array(seat, float)) - lesion.centroid
+        voxel = result.nearest_voxel(lesion)
+        assert result.mask[voxel]
+        apart = result.grid.to_world(np.array(voxel, float)) - lesion.centroid
         assert np.linalg.norm(apart) < lesion.long_axis_mm
 
 

@@ -10,7 +10,7 @@ from dawson.core.result import Check
 from dawson.core.study import Modality
 from dawson.quality.evidence import ScanEvidence
 
-LEAST_FLUID = 300  # voxels of ventricles, or contrast is not told
+LEAST_FLUID = 300  # voxels of ventricles, or contrast is not judged
 REVERSED = 1.15
 """Fluid brighter than white matter by this on FLAIR or T1, or darker on T2, is no such sequence. Incomplete
 suppression of fluid, or partial volume in thin ventricles, stays on the right side."""

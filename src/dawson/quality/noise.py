@@ -12,7 +12,7 @@ from dawson.quality.evidence import ScanEvidence
 
 LEAST_SNR = 8.0
 """Of white matter. Training goes to a noise of about a tenth of the brain's median; below 8 lesions drown."""
-LEAST_PAIRS = 500  # of neighbours in white matter, or noise is not told
+LEAST_PAIRS = 500  # of neighbours in white matter, or noise is not measured
 MAD_TO_SIGMA = 1.4826  # of a normal distribution
 
 

@@ -28,11 +28,11 @@ def close_ups(result: Result, count: int = 3) -> list[tuple[int, bytes]]:
     pictures = []
     for lesion in chosen:
         around = max(AROUND_MM, lesion.long_axis_mm + 20.0)
-        seat = result.grid.to_world(np.array(result.seat(lesion)))
+        middle = result.grid.to_world(np.array(result.nearest_voxel(lesion)))
         step = CLOSE_UP + GAP
         page = Image.new("RGB", (3 * step - GAP, len(views) * step - GAP), PAPER)
         for row, (view, modality) in enumerate(zip(views, result.modalities, strict=True)):
-            place = np.rint(view.grid.to_index(seat)).astype(int)
+            place = np.rint(view.grid.to_index(middle)).astype(int)
             for column, (axis, sides, name) in enumerate(PLANES):
                 # Words once a row and once a column: the picture is often seen at half its size.
                 note = " ".join(text for text in (modality.upper() * (column == 0), name * (row == 0)) if text)

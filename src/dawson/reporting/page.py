@@ -41,7 +41,7 @@ def page(result: Result, *, viewer: bool = True, drawn: Drawn | None = None) -> 
     content = facts(result)
     pictures = drawn or draw(result)
     volumes = {lesion.id: lesion.volume_ml for lesion in result.lesions}
-    noticed = [line for line in content.quality if line.status != "pass"]
+    warned = [line for line in content.quality if line.status != "pass"]
     passed = [line for line in content.quality if line.status == "pass"]
     return render(
         "visit.html",
@@ -49,10 +49,10 @@ def page(result: Result, *, viewer: bool = True, drawn: Drawn | None = None) -> 
         scripts=("niivue.umd.js", "visit.js") if viewer else ("visit.js",),
         facts=content,
         status_words=STATUS,
-        verdict_status="warn" if content.status == "pass" and noticed else content.status,
-        noticed=noticed,
+        verdict_status="warn" if content.status == "pass" and warned else content.status,
+        warned=warned,
         passed=passed,
-        passed_title=f"{count(len(passed), 'check')} passed" if noticed else "What was checked",
+        passed_title=f"{count(len(passed), 'check')} passed" if warned else "What was checked",
         lesions_title=count(len(content.lesions.rows), "lesion"),
         mosaic=Picture(pictures.mosaic, f"Lesions on {result.modalities[0].upper()}", MOSAIC),
         close_ups=[

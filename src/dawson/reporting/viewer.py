@@ -67,7 +67,7 @@ def viewer_data(result: Result) -> ViewerData:
 
 
 def _place(result: Result, lesion: Lesion) -> dict[str, Any]:
-    mm = result.grid.to_world(np.array(result.seat(lesion), np.float64))
+    mm = result.grid.to_world(np.array(result.nearest_voxel(lesion), np.float64))
     words = [REGIONS.get(lesion.region or "", lesion.region), lesion.position, ml(lesion.volume_ml)]
     return {"id": lesion.id, "mm": [round(float(x), 3) for x in mm], "words": ", ".join(word for word in words if word)}
 
@@ -101,9 +101,9 @@ def _ids(result: Result) -> NDArray[Any]:
     for number, piece in enumerate(pieces):
         numbers[tuple(piece.T)] = number
     for lesion in result.lesions:
-        seat = result.seat(lesion)
-        if result.mask[seat]:
-            ids[tuple(pieces[numbers[seat]].T)] = lesion.id
+        voxel = result.nearest_voxel(lesion)
+        if result.mask[voxel]:
+            ids[tuple(pieces[numbers[voxel]].T)] = lesion.id
     return ids
 
 

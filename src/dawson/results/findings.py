@@ -39,14 +39,14 @@ def quality(checks: Iterable[Check]) -> dict[str, Any]:
 
 
 def _regions(segmentation: Segmentation) -> dict[str, Any]:
-    told = {}
+    regions = {}
     for region, figures in by_region(segmentation.table).items():
         longest = figures.largest_long_axis_mm
-        told[region] = asdict(figures) | {
+        regions[region] = asdict(figures) | {
             "volume_ml": round(figures.volume_ml, 6),
             "largest_long_axis_mm": None if longest is None else round(longest, 2),
         }
-    return told
+    return regions
 
 
 def _volumes(segmentation: Segmentation) -> dict[str, Any] | None:

@@ -58,9 +58,9 @@ class Result:
         reference = self.summary["inputs"].get(self.summary["reference"])
         read = read_mask(file, shape=None if reference is None else tuple(reference["shape"]))
         load = float(np.count_nonzero(read.mask)) * read.grid.voxel_volume / 1000.0
-        told = float(self.summary["lesion_load_ml"])
-        if abs(load - told) > LOAD_TOLERANCE * max(load, told) + 1e-5:
-            finding = f"the mask holds {load:.3f} ml of lesion but {SUMMARY} tells of {told:.3f} ml"
+        stated = float(self.summary["lesion_load_ml"])
+        if abs(load - stated) > LOAD_TOLERANCE * max(load, stated) + 1e-5:
+            finding = f"the mask holds {load:.3f} ml of lesion but {SUMMARY} tells of {stated:.3f} ml"
             raise InputError(finding, remedy=AGAIN, file=file)
         return read.mask, read.grid
 
@@ -93,7 +93,7 @@ class Result:
         self._check_grid(grid, DISPLAY_SCANS)
         return voxels
 
-    def seat(self, lesion: Lesion) -> tuple[int, int, int]:
+    def nearest_voxel(self, lesion: Lesion) -> tuple[int, int, int]:
         """The lesion voxel (i, j, k) nearest to the centroid, which itself may lie outside a curved lesion."""
         middle = self.grid.to_index(np.array(lesion.centroid))
         nearest = np.rint(middle).astype(int)
@@ -130,11 +130,11 @@ def read_result(out: Path | str) -> Result:
     out = Path(out)
     summary = _read_summary(out)
     lesions = _read_lesions(out / LESION_TABLE)
-    count, told = len(lesions), summary["lesion_count"]
+    count, stated = len(lesions), summary["lesion_count"]
     if sorted(lesion.id for lesion in lesions) != list(range(1, count + 1)):
         raise InputError(f"its ids are not 1 to {count}, each once", remedy=AGAIN, file=out / LESION_TABLE)
-    if count != told:
-        finding = f"it has {count} rows but {SUMMARY} tells of {told} lesions"
+    if count != stated:
+        finding = f"it has {count} rows but {SUMMARY} tells of {stated} lesions"
         raise InputError(finding, remedy=AGAIN, file=out / LESION_TABLE)
     volume, load = sum(lesion.volume_ml for lesion in lesions), float(summary["lesion_load_ml"])
     if abs(volume - load) > LOAD_TOLERANCE * load + 1e-6 * count + 1e-6:  # rows are rounded to a millionth

@@ -43,7 +43,7 @@ RULE = ("threshold", "peak", "minimum_lesion_mm3")
 def summarise(segmentation: Segmentation) -> dict[str, Any]:
     """Everything about a result that is not a voxel, ready for JSON: plain types, no NaN, no infinity.
 
-    Inputs are told by sequence, SHA-256 and geometry. Names and folders of files are left out on purpose,
+    Inputs are named by sequence, SHA-256 and geometry. Names and folders of files are left out on purpose,
     from warnings too: they often name the patient, a summary is passed on more freely than a scan, and the
     hash says which file it was to whoever has it.
     """
@@ -63,7 +63,7 @@ def summarise(segmentation: Segmentation) -> dict[str, Any]:
         "sequences": [modality.value for modality in segmentation.used],
         "inputs": {scan.modality.value: _input(scan) for scan in study},
         "alignment": {s.value: _anonymous(text, segmentation) for s, text in segmentation.alignment.items()},
-        "model": {field: told for field, told in card.items() if field not in RULE},
+        "model": {field: value for field, value in card.items() if field not in RULE},
         "rule": {**{field: card.get(field) for field in RULE}, "connectivity": CONNECTIVITY},
         "seconds": {step: round(float(taken), 3) for step, taken in segmentation.seconds.items()},
         "versions": versions(),
