@@ -13,7 +13,6 @@ import numpy as np
 import openvino
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from dawson.core.errors import ModelError, UsageError
 from dawson.model.calibration import calibrate
@@ -26,6 +25,7 @@ from dawson.model.windows import run_windows
 from dawson.recipe import Network, Prepare, Recipe
 from dawson.synthesis.tissues import Anatomy
 from dawson.training.export import export
+from fixtures.weights import weights_of
 
 OUTPUTS = 1 + len(Anatomy)
 
@@ -43,13 +43,13 @@ def small_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def torch_scores(folder: Path, images: np.ndarray) -> np.ndarray:
     model = load_model(folder)
     network = UNet(model.recipe.network, channels=3, anatomy_classes=len(model.anatomy_names)).eval()
-    network.load_state_dict({k: v.float() for k, v in load_file(folder / "model.safetensors").items()})
+    network.load_state_dict({k: v.float() for k, v in weights_of(folder).items()})
     with torch.no_grad():
         logits = network(torch.from_numpy(images)[None])[0]
     return torch.cat([logits[:1].sigmoid(), logits[1:].softmax(0)]).numpy()
 
 
-def test_onnx_and_safetensors_agree(small_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_onnx_and_torch_agree(small_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DAWSON_PRECISION", "f32")
     images = np.random.default_rng(1).random((3, 32, 32, 32), dtype=np.float32)
     found = load_engine(load_model(small_model))(images)
@@ -60,7 +60,7 @@ def test_onnx_and_safetensors_agree(small_model: Path, monkeypatch: pytest.Monke
 def test_what_all_classes_have_in_common_changes_nothing(small_model: Path, tmp_path: Path, offset: float) -> None:
     """Training leaves that free; a lesion's logit of such a size is a probability of 0 or 1."""
     model = load_model(small_model)
-    weights = load_file(small_model / "model.safetensors")
+    weights = weights_of(small_model)
     weights["head.bias"][:] = weights["head.bias"] + offset
     folder = export(weights, model.recipe, tmp_path / "model", {"steps": 0})
     images = np.random.default_rng(1).random((3, 32, 32, 32), dtype=np.float32)
@@ -112,7 +112,7 @@ def test_without_anatomy_the_lesion_is_all_that_is_scored(tmp_path: Path) -> Non
 def test_sure_probabilities_stay_probabilities(small_model: Path, tmp_path: Path, wanted: str) -> None:
     """Logits of ±10, as trained networks have them: what is rounded may not lift a score above 1, or take it far."""
     model = load_model(small_model)
-    weights = load_file(small_model / "model.safetensors")
+    weights = weights_of(small_model)
     weights["head.weight"] *= 10 / weights["head.weight"].abs().sum(dim=1, keepdim=True).clamp(min=1e-6)
     weights["head.bias"].zero_()
     sure = load_model(export(weights, model.recipe, tmp_path / "model", {"steps": 0}))
@@ -182,7 +182,7 @@ def test_a_network_is_compiled_once_and_anew_where_its_file_is_another(small_mod
     one = load_engine(model, "f32")
     assert load_engine(load_model(folder), "f32") is one
     assert load_engine(model, "f32", at_once=1) is not one
-    weights = load_file(folder / "model.safetensors")
+    weights = weights_of(folder)
     weights["head.bias"][0] += 1
     export(weights, model.recipe, folder, {"steps": 1})
     assert load_engine(model, "f32", keep=False) is not load_engine(model, "f32")
@@ -227,7 +227,7 @@ def test_integers_that_agree_too_little_can_be_forgotten(quantised: Model) -> No
     forget(quantised.folder)
     again = load_model(quantised.folder)
     assert again.int8 is None
-    assert set(again.card["sha256"]) == {"model.onnx", "model.safetensors"}
+    assert set(again.card["sha256"]) == {"model.onnx"}
     assert not (quantised.folder / "model.int8.onnx").exists()
 
 
@@ -261,7 +261,7 @@ def test_integers_that_differ_from_their_hash_are_refused(quantised: Model) -> N
 
 
 def test_training_again_forgets_old_integers(quantised: Model) -> None:
-    model, weights = quantised, load_file(quantised.folder / "model.safetensors")
+    model, weights = quantised, weights_of(quantised.folder)
     export(weights, model.recipe, model.folder, {"steps": 1})
     assert load_model(model.folder).int8 is None
     assert not (model.folder / "model.int8.onnx").exists()

@@ -287,7 +287,7 @@ def test_a_search_goes_on_from_a_model_and_keeps_its_rule(find, tmp_path: Path) 
         assert row.state == "finished"
         folder = found.out / row.point.name
         begun = json.loads((folder / "recipe.json").read_text())["from"]
-        assert begun["sha256"] == load_model(model).card["sha256"]["model.safetensors"]
+        assert begun["sha256"] == load_model(model).card["sha256"]["model.onnx"]
         assert load_model(folder).threshold == pytest.approx(0.42)
 
 

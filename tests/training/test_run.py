@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from dawson.core.arrays import UNSURE
 from dawson.core.errors import DawsonError, InputError, UsageError
@@ -19,6 +18,7 @@ from dawson.training.loss import lesion_weight, loss
 from dawson.training.run import train
 from dawson.training.schedule import Growth, learning_rate
 from dawson.training.sources import BLOCK, Numbered, Patches
+from fixtures.weights import weights_of
 
 TINY = {
     "prepare.window": "32",
@@ -39,7 +39,7 @@ def test_an_interrupted_run_ends_with_the_same_weights(tmp_path: Path, toy_folde
     whole = run(tmp_path / "whole", toy_folders)
     run(tmp_path / "parts", toy_folders, steps=7)
     parts = run(tmp_path / "parts", toy_folders, resume=True)
-    one, two = (load_file(folder / "model.safetensors") for folder in (whole, parts))
+    one, two = (weights_of(folder) for folder in (whole, parts))
     assert one.keys() == two.keys()
     assert all(torch.equal(one[name], two[name]) for name in one)
     records = [json.loads(line) for line in (tmp_path / "whole" / "record.jsonl").read_text().splitlines()]
@@ -65,7 +65,7 @@ def test_going_on_from_a_model_keeps_its_rule_unless_told_otherwise(
     assert (kept.threshold, kept.peak) == (0.2, 0.6)
     assert kept.calibration == {"t1": (1.5, 2.0)}
     assert kept.anatomy_weights == (1, 9, 1, 1, 1, 1, 1, 1)
-    assert kept.card["from"]["sha256"] == card["sha256"]["model.safetensors"]
+    assert kept.card["from"]["sha256"] == card["sha256"]["model.onnx"]
     own = {"measure.threshold": "0.4", "loss.anatomy_weights": "[1, 2, 1, 1, 1, 1, 1, 1]"}
     changed = load_model(run(tmp_path / "changed", toy_folders, steps=1, start=first, overrides=own))
     assert changed.threshold == 0.4

@@ -33,6 +33,7 @@ from dawson.training.prepared_cases import Unit, prepare_units
 from dawson.training.run import train
 from dawson.training.run_folder import CHECKPOINT, read_record
 from dawson.training.sources import Volumes
+from fixtures.weights import weights_of
 
 TINY = {
     "volume.shape": "[16, 16, 16]",
@@ -58,7 +59,7 @@ def test_an_interrupted_run_ends_with_the_same_weights(tmp_path: Path, toy_cohor
     run(tmp_path / "parts", toy_cohort, steps=3)
     parts = run(tmp_path / "parts", toy_cohort, steps=6, resume=True)
     parts = run(tmp_path / "parts", toy_cohort, resume=True)
-    one, two = (load_file(folder / "model.safetensors") for folder in (whole, parts))
+    one, two = (weights_of(folder) for folder in (whole, parts))
     assert all(torch.equal(one[name], two[name]) for name in one)
     first, second = (read_record(tmp_path / name / "record.jsonl") for name in ("whole", "parts"))
     epochs = [[(e["epoch"], e["train"], e["validation"]) for e in r if e["event"] == "epoch"] for r in (first, second)]
@@ -216,9 +217,9 @@ def test_without_a_validation_set_the_last_weights_are_the_model(tmp_path: Path,
     split, out = without_validation(toy_cohort, tmp_path / "own.tsv"), tmp_path / "run"
     wanted = {"optimizer.schedule": '"cosine"', "optimizer.steps": "6"}
     model = run(out, toy_cohort, split=split, overrides=wanted)
-    weights, last = load_file(model / "model.safetensors"), load_file(out / CHECKPOINT)
+    weights, last = weights_of(model), load_file(out / CHECKPOINT)
     assert weights.keys() == {name.removeprefix("model.") for name in last if name.startswith("model.")}
-    assert all(torch.equal(weights[name], last[f"model.{name}"].to(weights[name].dtype)) for name in weights)
+    assert all(torch.equal(weights[name], last[f"model.{name}"].half().float()) for name in weights)
     assert "validation" not in load_model(out).card
     assert json.loads((out / "result.json").read_text())["best"] is None
 
@@ -246,11 +247,9 @@ def test_a_loss_that_is_no_number_names_the_scan(tmp_path: Path, toy_cohort: Pat
 
 def test_going_on_from_a_model(tmp_path: Path, toy_cohort: Path) -> None:
     model = run(tmp_path / "run", toy_cohort)
-    before = load_file(model / "model.safetensors")
+    before = weights_of(model)
     options = {"optimizer.lr": "1e-12"}
-    after = load_file(
-        run(tmp_path / "tuned", toy_cohort, start=model, overrides=options, steps=1) / "model.safetensors"
-    )
+    after = weights_of(run(tmp_path / "tuned", toy_cohort, start=model, overrides=options, steps=1))
     assert all(torch.allclose(before[name], after[name]) for name in before)
     with pytest.raises(DawsonError, match="network"):
         run(tmp_path / "other", toy_cohort, start=model, overrides={"network.widths": "[4, 12]"})
@@ -359,7 +358,7 @@ def test_ctrl_c_loses_nothing(tmp_path: Path, toy_cohort: Path) -> None:
     assert (out / CHECKPOINT).exists()
     resumed = run(out, toy_cohort, resume=True, overrides=dict(s.split("=", 1) for s in settings))
     whole = run(tmp_path / "whole", toy_cohort, overrides=dict(s.split("=", 1) for s in settings))
-    one, two = (load_file(folder / "model.safetensors") for folder in (whole, resumed))
+    one, two = (weights_of(folder) for folder in (whole, resumed))
     assert all(torch.equal(one[name], two[name]) for name in one)
 
 

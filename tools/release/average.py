@@ -13,10 +13,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import numpy as np
 import torch
 
-from dawson.model.card import SAFETENSORS, load_model
-from dawson.training.checkpoint import keep_rule, load_weights
+from dawson.model.card import ONNX, load_model
+from dawson.model.weights import read_weights
+from dawson.training.checkpoint import keep_rule
 from dawson.training.export import export
 
 OWN = ("name", "steps", "data", "rates", "from", "mean_of")  # what a card says of how its weights came about
@@ -29,12 +31,12 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True)
     options = parser.parse_args()
     models = [load_model(folder) for folder in options.models]
-    parts = [load_weights(model.folder / SAFETENSORS) for model in models]
-    mean = {name: torch.stack([part[name].float() for part in parts]).mean(0) for name in parts[0]}
+    parts = [read_weights(model) for model in models]
+    mean = {name: torch.from_numpy(np.stack([part[name] for part in parts]).mean(0)) for name in parts[0]}
     if len(models) == 1:
         facts = {key: models[0].card[key] for key in OWN if key in models[0].card}
     else:
-        parts_of = [{"name": model.card["name"], "sha256": model.card["sha256"][SAFETENSORS]} for model in models]
+        parts_of = [{"name": model.card["name"], "sha256": model.card["sha256"][ONNX]} for model in models]
         facts = {"name": models[0].card["name"], "mean_of": parts_of}
     recipe, fitted = keep_rule(options.models[0], models[0].recipe, None)
     print(export(mean, recipe, options.output, facts | fitted))

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from dawson.cases.visit import read_study
 from dawson.core.grid import Grid
 from dawson.core.study import Modality
-from dawson.model.card import CARD, LOCATOR, ONNX, SAFETENSORS, find_model, load_model, write_card
+from dawson.model.card import CARD, LOCATOR, ONNX, find_model, load_model, write_card
 from dawson.nifti.mask import read_mask
 from dawson.preparation.head import head_box
 from dawson.preparation.locator import Locator, locate, start_locator
@@ -127,7 +127,7 @@ def _figures(found: NDArray[Any], truth: NDArray[Any], image: NDArray[Any]) -> F
 def _ship(folder: Path, version: str, summary: Mapping[str, object]) -> None:
     target = Path("src/dawson/model/shipped") / LOCATOR
     target.mkdir(parents=True, exist_ok=True)
-    for name in (ONNX, SAFETENSORS):
+    for name in (ONNX,):
         if (folder / name).resolve() != (target / name).resolve():
             shutil.copy(folder / name, target / name)
     card = json.loads((folder / CARD).read_text("utf-8"))

@@ -17,7 +17,7 @@ import shutil
 from pathlib import Path
 
 from dawson.evaluation.model_runs import FITTED
-from dawson.model.card import INT8, ONNX, SAFETENSORS, Model, load_model, sha256, write_card
+from dawson.model.card import INT8, ONNX, Model, load_model, sha256, write_card
 from dawson.results.summary import RULE, code_hash
 
 LJUBLJANA = "3D MR image database of MS patients, Ljubljana (Lesjak et al., Neuroinformatics 2017)"
@@ -108,7 +108,7 @@ def main() -> None:
     }
     folder = Path("src/dawson/model/shipped") / options.name
     folder.mkdir(parents=True, exist_ok=True)
-    for name in (ONNX, INT8, SAFETENSORS):
+    for name in (ONNX, INT8):
         if (folder / name).resolve() != (model.folder / name).resolve():  # else only the card is completed
             shutil.copy(model.folder / name, folder / name)
     write_card(folder, card)

@@ -1,4 +1,4 @@
-"""A model is a folder: ``model.onnx`` to run, ``model.safetensors`` to fine-tune, ``card.json`` to judge by.
+"""A model is a folder: ``model.onnx`` to run and to fine-tune, ``card.json`` to judge by.
 
 ``model.int8.onnx``, where there is one, runs faster on most CPUs (:mod:`dawson.model.quantise` writes it).
 The card carries what the network finds (``task``) and the subsets of sequences that it was trained on (``inputs``), the
@@ -28,7 +28,7 @@ SHIPPED = "dawson-1"
 LOCATOR = "locator"
 TASKS = ("lesions", "brain")
 SUBSETS = tuple("+".join(s) for n in range(1, len(Modality) + 1) for s in itertools.combinations(Modality, n))
-CARD, ONNX, INT8, SAFETENSORS = "card.json", "model.onnx", "model.int8.onnx", "model.safetensors"
+CARD, ONNX, INT8 = "card.json", "model.onnx", "model.int8.onnx"
 
 
 @dataclass(frozen=True, eq=False)

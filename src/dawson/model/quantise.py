@@ -14,10 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dawson.model.card import INT8, SAFETENSORS, Model, load_model, sha256, write_card
+from dawson.model.card import INT8, Model, load_model, sha256, write_card
 from dawson.model.onnx import save_onnx, to_onnx
 from dawson.model.unet import UNet
-from dawson.training.checkpoint import load_weights
+from dawson.model.weights import read_weights
 
 ENDS = ("down.0.0.convolution", "head")
 
@@ -29,12 +29,12 @@ def quantise(folder: Path, images: Iterable[Tensor]) -> Path:
     will do. Returns the file.
     """
     model = load_model(folder)
-    weights = load_weights(model.folder / SAFETENSORS)
+    weights = read_weights(model)
     classes = len(model.anatomy_names)
     network = UNet(model.recipe.network, channels=model.recipe.channels, anatomy_classes=classes).eval()
-    network.load_state_dict(weights)
+    network.load_state_dict({name: torch.from_numpy(weight) for name, weight in weights.items()})
     graph = to_onnx(
-        {name: weight.numpy() for name, weight in weights.items()},
+        weights,
         model.recipe.network,
         channels=model.recipe.channels,
         shape=model.recipe.input_shape,

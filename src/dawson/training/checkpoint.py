@@ -17,7 +17,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from dawson.core.errors import ModelError, UsageError
-from dawson.model.card import CARD, SAFETENSORS, load_model, sha256
+from dawson.model.card import CARD, ONNX, load_model
+from dawson.model.weights import read_weights
 from dawson.recipe import Measure, Recipe
 from dawson.training.schedule import Growth
 
@@ -110,7 +111,7 @@ def check_start(model: Path, recipe: Recipe) -> dict[str, Any]:
             file=source.folder / CARD,
             remedy="name a model of the same recipe, set network.* as in its card, or leave --from out",
         )
-    return {"name": source.card["name"], "sha256": source.card["sha256"][SAFETENSORS]}
+    return {"name": source.card["name"], "sha256": source.card["sha256"][ONNX]}
 
 
 def keep_rule(model: Path, recipe: Recipe, overrides: Mapping[str, str] | None) -> tuple[Recipe, dict[str, Any]]:
@@ -139,17 +140,13 @@ def start_from(model: Path, network: nn.Module) -> None:
     Raises :class:`ModelError` where they do not fit the network or differ from the hash in the card.
     """
     source = load_model(model)
-    file = source.folder / SAFETENSORS
-    remedy = "name a model of the same recipe, or leave --from out"
     try:
-        if sha256(file) != source.card["sha256"][SAFETENSORS]:
-            raise ModelError("differs from the hash in its card", file=file, remedy="get the model again")
-        network.load_state_dict({name: weight.float() for name, weight in load_weights(file).items()})
-    except OSError as error:
-        raise ModelError(f"cannot be read ({error.strerror})", file=file, remedy=remedy) from error
-    except (SafetensorError, RuntimeError, KeyError) as error:
+        network.load_state_dict({name: torch.from_numpy(weight) for name, weight in read_weights(source).items()})
+    except RuntimeError as error:
         raise ModelError(
-            f"does not fit this recipe's network (see network in {source.folder / CARD})", file=file, remedy=remedy
+            f"does not fit this recipe's network (see network in {source.folder / CARD})",
+            file=source.onnx,
+            remedy="name a model of the same recipe, or leave --from out",
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""A trained network becomes a model folder: ONNX to run, safetensors to fine-tune, a card to trust it by."""
+"""A trained network becomes a model folder: ONNX to run and to go on from, a card to trust it by."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.torch import save_file
 from torch import Tensor
 
 from dawson.core.study import Modality
 from dawson.measurement.lesions import CONNECTIVITY
-from dawson.model.card import CARD, INT8, ONNX, SAFETENSORS, sha256, subset_names, write_card
+from dawson.model.card import CARD, INT8, ONNX, sha256, subset_names, write_card
 from dawson.model.onnx import save_onnx, to_onnx
 from dawson.recipe import Recipe, recipe_to_dict
 from dawson.synthesis.tissues import PARENCHYMA, Anatomy
@@ -21,7 +20,7 @@ NAMES = {anatomy: anatomy.name.lower().replace("_", "-") for anatomy in Anatomy}
 
 
 def export(weights: Mapping[str, Tensor], recipe: Recipe, folder: Path, facts: Mapping[str, Any]) -> Path:
-    """Write ``model.onnx``, ``model.safetensors`` (both fp16) and ``card.json`` into ``folder``.
+    """Write ``model.onnx`` (in fp16) and ``card.json`` into ``folder``; :mod:`dawson.model.weights` reads them back.
 
     ``facts`` are further entries of the card, such as name, data and steps. The card is written last: a
     folder without one is no model.
@@ -29,10 +28,7 @@ def export(weights: Mapping[str, Tensor], recipe: Recipe, folder: Path, facts: M
     folder.mkdir(parents=True, exist_ok=True)
     for old in (CARD, INT8):  # what was quantised before had other weights
         (folder / old).unlink(missing_ok=True)
-    half = {name: weight.detach().half().contiguous() for name, weight in weights.items()}
-    save_file(half, folder / SAFETENSORS)
-    (folder / SAFETENSORS).chmod(0o644)
-    arrays = {name: weight.numpy() for name, weight in half.items()}
+    arrays = {name: weight.detach().half().contiguous().numpy() for name, weight in weights.items()}
     anatomy = () if recipe.volume is not None else tuple(Anatomy)
     graph = to_onnx(
         arrays, recipe.network, channels=recipe.channels, shape=recipe.input_shape, outputs=1 + len(anatomy)
@@ -55,7 +51,7 @@ def export(weights: Mapping[str, Tensor], recipe: Recipe, folder: Path, facts: M
         "core": [NAMES[v] for v in anatomy if v in PARENCHYMA and v != Anatomy.CORTEX],
         "parameters": int(sum(np.prod(a.shape) for a in arrays.values())),
         "recipe": recipe_to_dict(recipe),
-        "sha256": {name: sha256(folder / name) for name in (ONNX, SAFETENSORS)},
+        "sha256": {ONNX: sha256(folder / ONNX)},
     }
     write_card(folder, card)
     return folder
