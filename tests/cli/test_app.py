@@ -18,13 +18,14 @@ import pytest
 import dawson.cases.visit
 from dawson.cli import app as cli
 from dawson.cli import terminal
-from dawson.core.errors import InputError
+from dawson.core.errors import EvaluationError, InputError, UsageError
 from dawson.core.grid import Grid
 from dawson.core.names import RESULT_FILES
 from dawson.core.result import Check, Segmentation
 from dawson.core.study import Modality, Scan, Study
 from dawson.measurement.lesions import find_lesions
 from dawson.results import overview as picture
+from dawson.training.settings import TrainingData, TrainingOptions
 
 REPORT_FILES = ("report.html", "report.pdf")
 STEPS = ("align", "prepare", "find the brain", "segment", "measure")
@@ -321,26 +322,21 @@ def test_train_hands_its_options_on(run, monkeypatch, tmp_path):
     )
     assert code == 0 and "run" in out
     ((positional, options),) = asked
-    assert positional == ("dawson", Path("run"))
-    assert callable(options.pop("progress"))
-    given = {name: value for name, value in options.items() if value is not None}
-    assert given == {
-        "maps": Path("m"),
-        "masks": Path("k"),
-        "steps": 7,
-        "resume": True,
-        "test": True,
-        "workers": 1,
-        "device": "auto",
-        "overrides": {"optimizer.lr": "5e-4", "name": '"a=b"'},
-    }
+    assert list(options) == ["progress"] and callable(options["progress"])
+    assert positional == (
+        "dawson",
+        Path("run"),
+        TrainingData(maps=Path("m"), masks=Path("k")),
+        TrainingOptions(overrides={"optimizer.lr": "5e-4", "name": '"a=b"'}, resume=True, steps=7),
+    )
 
 
 def test_train_without_torch_says_how_to_get_it(run, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     code, _, err = run("train", "--maps", "m", "--masks", "k", "-o", "run")
     assert code == 2
-    assert one_sentence(err) and 'pip install "dawson[train]"' in err
+    assert one_sentence(err) and "pip install '.[train]'" in err and "CPU build" in err
+    assert "dawson[train]" not in err  # which is on no index
 
 
 @pytest.mark.parametrize("setting", ["optimizer.lr", "=3", "optimizer.lr="])
@@ -436,13 +432,62 @@ EPOCH = {"event": "epoch", "epoch": 1, "step": 20, "lr": 1e-3, "seconds": 9.0, "
 def test_training_is_shown_on_a_terminal(monkeypatch):
     stream = a_terminal(monkeypatch)
     with terminal.show_training() as show:
-        show({"event": "step", "step": 10, "of": 20, "loss": 0.12345})
+        show({"event": "progress", "step": 10, "of": 20, "loss": 0.12345})
         show(EPOCH)
     assert "10/20" in stream.getvalue() and "loss 0.123" in stream.getvalue()
     assert "train loss 0.500 dice 0.250" in stream.getvalue()
 
 
-def test_without_a_terminal_only_epochs_and_notes_are_told(capsys):
+START = {"event": "start", "recipe": "dawson", "of": 20, "device": "cpu", "threads": 2, "processes": 1}
+
+
+@pytest.mark.parametrize(
+    ("precision", "before", "fast", "words"),
+    [
+        ("bf16", None, True, ["in bf16 on the CPU with 2 threads."]),
+        ("f32", None, False, ["in f32 on the CPU with 2 threads, since this CPU has no fast bf16."]),
+        ("f32", "f32", True, ["in f32 on the CPU with 2 threads."]),
+        ("bf16", None, False, ["in bf16", "emulates bf16"]),
+        ("f32", "bf16", False, ["in f32", "the run began in bf16 and goes on in f32"]),
+    ],
+)
+def test_a_run_says_once_what_it_is_computed_in(capsys, precision, before, fast, words):
+    with terminal.show_training() as show:
+        show(START | {"precision": precision, "precision_before": before, "fast_bf16": fast})
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == len(words)
+    assert all(word in line for word, line in zip(words, lines, strict=True))
+
+
+def test_without_a_terminal_a_line_a_minute_tells_of_the_steps(capsys, monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr(terminal.time, "monotonic", lambda: now[0])
+    with terminal.show_training() as show:
+        for step in range(1, 14):
+            show(
+                {
+                    "event": "progress",
+                    "step": step,
+                    "of": 300,
+                    "loss": 0.5,
+                    "seconds_per_step": 10.0,
+                    "left_s": 10.0 * (300 - step),
+                }
+            )
+            now[0] += 10
+    assert capsys.readouterr().err.splitlines() == [
+        "step 1 of 300, loss 0.5000, 10.0 s a step, 50 min left",
+        "step 7 of 300, loss 0.5000, 10.0 s a step, 49 min left",
+        "step 13 of 300, loss 0.5000, 10.0 s a step, 48 min left",
+    ]
+
+
+def test_an_evaluation_that_fails_at_the_end_ends_with_1():
+    assert terminal.explain(EvaluationError("is trained, not tested", remedy="try again"))[1] == 1
+    assert terminal.explain(UsageError("is no option", remedy="try again"))[1] == 2
+
+
+def test_without_a_terminal_epochs_and_notes_are_told(capsys):
     with terminal.show_steps() as step, terminal.show_training() as show:
         step("read")
         show({"event": "step", "step": 10, "of": 20, "loss": 0.1})

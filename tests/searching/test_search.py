@@ -22,10 +22,12 @@ from dawson.core.errors import InputError, UsageError
 from dawson.model.card import load_model
 from dawson.searching import submit
 from dawson.searching.grid import expand
-from dawson.searching.jobs import Place, Task, carry_out, epochs_of, parse_place, result_of
-from dawson.searching.search import Row, rank, search
+from dawson.searching.ranking import RankedPoint, rank
 from dawson.searching.slurm import parse_slurm, slurm_minutes
+from dawson.searching.task import Place, Task, carry_out, epochs_of, parse_place, result_of
+from dawson.training.settings import TrainingData, TrainingOptions
 from fixtures import quick_train
+from fixtures.runs import search_with
 
 RATES, SHARES = "optimizer.lr=1e-3,1e-4,1e-5", "loss.lambda=0.25,0.5,0.75"
 BEST = "lr=0.0001_lambda=0.5"
@@ -40,7 +42,7 @@ def cases(tmp_path_factory, write_head) -> Path:
 def find(cases: Path):
     def run(out: Path, *grid: str, **options):
         usual = {"run": quick_train.train, "cases": cases, "split": "4/1/1"}
-        return search("paper", out, grid=grid or (RATES, SHARES), **{**usual, **options})
+        return search_with("paper", out, grid=grid or (RATES, SHARES), **{**usual, **options})
 
     return run
 
@@ -86,7 +88,7 @@ def test_values_may_be_lists_words_and_flags() -> None:
 )
 def test_a_grid_that_is_not_in_order_is_refused_before_any_run(tmp_path: Path, grid, words) -> None:
     with pytest.raises(UsageError, match=words):
-        search("paper", tmp_path / "out", grid=grid, cases=tmp_path, run=quick_train.train)
+        search_with("paper", tmp_path / "out", grid=grid, cases=tmp_path, run=quick_train.train)
     assert not (tmp_path / "out").exists()
 
 
@@ -190,12 +192,12 @@ def test_a_folder_of_something_else_is_refused(find, tmp_path: Path) -> None:
 def test_points_without_a_figure_come_last_in_their_order() -> None:
     points = expand("paper", ["optimizer.seed=1,2,3,4"])[1]
     figures = (None, 0.2, None, 0.3)
-    rows = rank([Row(p, "finished", dice) for p, dice in zip(points, figures, strict=True)])
+    rows = rank([RankedPoint(p, "finished", dice) for p, dice in zip(points, figures, strict=True)])
     assert [row.point.values[0] for row in rows] == [4, 2, 1, 3]
 
 
 def test_a_run_without_figures_is_not_ranked(find, tmp_path: Path) -> None:
-    def run(recipe, out, **options):
+    def run(recipe, out, *arguments, **options):
         out.mkdir()
         (out / "result.json").write_text('{"finished": true, "best": {"dice": NaN, "epoch": 0}}')
 
@@ -217,7 +219,7 @@ def test_a_point_is_trained_by_one_process_at_a_time(tmp_path: Path) -> None:
         "import fcntl, sys, time; f = open(sys.argv[1], 'a'); fcntl.lockf(f, 2); print(1, flush=True); time.sleep(60)"
     )
     other = subprocess.Popen([sys.executable, "-c", holder, tmp_path / "point.lock"], stdin=-1, stdout=-1)
-    task = Task("point", "paper", tmp_path / "point", {})
+    task = Task("point", "paper", tmp_path / "point", TrainingData(), TrainingOptions(test=False))
     try:
         other.stdout.readline()
         assert carry_out(task, tmp_path, quick_train.train) == "another process is training it"
@@ -225,8 +227,7 @@ def test_a_point_is_trained_by_one_process_at_a_time(tmp_path: Path) -> None:
     finally:
         other.kill()
         other.communicate()
-    options = {"overrides": {}, "test": False, "split": None, "cache": None}
-    assert carry_out(Task("point", "paper", tmp_path / "point", options), tmp_path, quick_train.train) is None
+    assert carry_out(task, tmp_path, quick_train.train) is None
 
 
 def test_the_split_is_made_once_and_may_be_given(find, cases: Path, tmp_path: Path) -> None:
@@ -432,7 +433,9 @@ def command(monkeypatch, capsys, tmp_path, cases):
 
 def test_the_command_prints_the_ranking(command, tmp_path: Path) -> None:
     code, out, err = command("--grid", RATES, "--grid", SHARES)
-    assert (code, err) == (0, "")
+    assert code == 0
+    assert len(err.splitlines()) == 18  # each of nine points begins and ends
+    assert f"{BEST}: finished" in err
     lines = out.splitlines()
     assert lines[0].split() == ["rank", "optimizer.lr", "loss.lambda", "dice", "iou", "epoch", "steps", "state"]
     assert lines[1].split() == ["1", "0.0001", "0.5", "0.7000", "0.3500", "5", "50", "finished"]

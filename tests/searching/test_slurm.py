@@ -21,9 +21,9 @@ import pytest
 
 from dawson.core.errors import UsageError
 from dawson.searching import submit
-from dawson.searching.jobs import Place, epochs_of
-from dawson.searching.search import search
+from dawson.searching.task import Place, epochs_of
 from fixtures import quick_train
+from fixtures.runs import search_with
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel", "sinfo")
 SYSTEM = "/usr/sbin:/sbin"  # where daemons lie, and users' PATH may not lead
@@ -185,7 +185,7 @@ def find(cluster: Path, cases: Path, tmp_path: Path, monkeypatch):
         where = Place("slurm", int(place) if place else None)
         slurm = {"time": "10", **options.pop("slurm", {})}
         options = {"cases": cases, "split": "4/1/1", "run": quick_train.train, "poll_s": 0.2, **options}
-        return search("paper", tmp_path / "out", grid=grid, place=where, slurm=slurm, **options)
+        return search_with("paper", tmp_path / "out", grid=grid, place=where, slurm=slurm, **options)
 
     return run
 

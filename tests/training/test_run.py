@@ -15,9 +15,9 @@ from dawson.model.card import load_model
 from dawson.recipe import Loss, Optimizer, load_recipe
 from dawson.synthesis.label_maps import read_head, read_lesion_map
 from dawson.training.loss import lesion_weight, loss
-from dawson.training.run import train
 from dawson.training.schedule import Growth, learning_rate
 from dawson.training.sources import BLOCK, Numbered, Patches
+from fixtures.runs import train_with as train
 from fixtures.weights import weights_of
 
 TINY = {

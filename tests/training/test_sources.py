@@ -14,13 +14,15 @@ from dawson.core.arrays import UNSURE
 from dawson.core.study import Modality
 from dawson.recipe import Recipe, load_recipe
 from dawson.synthesis.label_maps import HeadModel, LesionMap
-from dawson.training.prepared_cases import Prepared, Unit
+from dawson.training.prepared_cases import Example, PreparedExample
 from dawson.training.sources import Mixture, Numbered, Patches, Volumes, Windows
 
 WINDOW = 32
 
 
-def prepared(name: str, modalities: tuple[Modality, ...], shape: tuple[int, int, int] = (40, 24, 50)) -> Prepared:
+def prepared(
+    name: str, modalities: tuple[Modality, ...], shape: tuple[int, int, int] = (40, 24, 50)
+) -> PreparedExample:
     """A visit whose sequences hold 1, 2 and 3 everywhere, with one small lesion in a corner."""
     images = np.zeros((3, *shape), np.float16)
     for channel, modality in enumerate(Modality):
@@ -30,7 +32,7 @@ def prepared(name: str, modalities: tuple[Modality, ...], shape: tuple[int, int,
     lesion[34:37, 4:7, 44:47] = 1
     anatomy = np.full(shape, 4, np.uint8)
     case = Case(name, "", MappingProxyType({s: Path(s) for s in modalities}), Path("mask"))
-    return Prepared(Unit(case, modalities), images, lesion, anatomy, modalities, (), {})
+    return PreparedExample(Example(case, modalities), images, lesion, anatomy, modalities, (), {})
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +84,7 @@ def test_a_mixture_draws_from_both_in_the_stated_shares(recipe: Recipe) -> None:
 def test_volumes_are_whole_and_varied() -> None:
     recipe = load_recipe("paper")
     one = prepared("a", (Modality.FLAIR,))
-    single = Prepared(one.unit, one.images[:1] / 4, one.lesion, None, one.used, (), {})
+    single = PreparedExample(one.example, one.images[:1] / 4, one.lesion, None, one.used, (), {})
     source = Volumes([single], recipe)
     looks = [source.draw(number) for number in range(6)]
     assert all(images.shape == (1, 40, 24, 50) and anatomy.numel() == 0 for images, _, anatomy, _ in looks)

@@ -28,11 +28,10 @@ from dawson.nifti.scan import read_scan
 from dawson.preparation.register import Alignment
 from dawson.recipe import Augment, Recipe, load_recipe
 from dawson.segmentation.pipeline import segment
-from dawson.training.augment import augment
-from dawson.training.prepared_cases import Unit, prepare_units
-from dawson.training.run import train
+from dawson.training.prepared_cases import Example, prepare_examples
 from dawson.training.run_folder import CHECKPOINT, read_record
-from dawson.training.sources import Volumes
+from dawson.training.sources import Volumes, augment
+from fixtures.runs import train_with as train
 from fixtures.weights import weights_of
 
 TINY = {
@@ -79,8 +78,8 @@ def test_what_nobody_is_sure_of_is_kept_beside_the_lesions(tmp_path: Path, toy_c
     recipe = load_recipe("paper", TINY)
     labels = []
     for one in (case, replace(case, unsure=tmp_path / "unsure.nii.gz")):
-        unit = Unit(one, (Modality.FLAIR,))
-        (kept,) = prepare_units([unit], check_cases([one]), recipe, tmp_path / "cache")
+        example = Example(one, (Modality.FLAIR,))
+        (kept,) = prepare_examples([example], check_cases([one]), recipe, tmp_path / "cache")
         assert kept.slices == {Modality.FLAIR: (0, 8.0)}
         labels.append(np.array(kept.lesion))
     assert set(np.unique(labels[0])) == {0, 1}
@@ -106,8 +105,8 @@ def test_training_and_inference_prepare_a_scan_alike(
 
     monkeypatch.setattr("dawson.segmentation.pipeline.load_engine", engine)
     for modality in (Modality.FLAIR, Modality.T1):
-        unit = Unit(cases[0], (modality,))
-        (kept,) = prepare_units([unit], check_cases(cases), model.recipe, tmp_path / "cache")
+        example = Example(cases[0], (modality,))
+        (kept,) = prepare_examples([example], check_cases(cases), model.recipe, tmp_path / "cache")
         segment(Study({modality: read_scan(cases[0].scans[modality], modality)}), model=folder)
         images, _, _, _ = Volumes([kept], calm(model.recipe)).draw(0)
         assert np.array_equal(images.numpy(), shown.pop())
@@ -180,14 +179,14 @@ def test_more_steps_than_first_planned_make_further_epochs(tmp_path: Path, toy_c
 def test_a_damaged_prepared_scan_is_made_again(tmp_path: Path, toy_cohort: Path) -> None:
     cases = find_cases(toy_cohort)[:2]
     facts, recipe = check_cases(cases), load_recipe("paper", TINY)
-    units = [Unit(cases[0], (Modality.FLAIR,))]
-    (whole,) = prepare_units(units, facts, recipe, tmp_path)
+    examples = [Example(cases[0], (Modality.FLAIR,))]
+    (whole,) = prepare_examples(examples, facts, recipe, tmp_path)
     before = np.array(whole.images)
     for damage in (b"", b"nonsense"):
         file = next(tmp_path.glob("*/images.npy"))
         file.unlink()
         file.write_bytes(damage)
-        (again,) = prepare_units(units, facts, recipe, tmp_path)
+        (again,) = prepare_examples(examples, facts, recipe, tmp_path)
         assert np.array_equal(again.images, before)
 
 
@@ -290,7 +289,7 @@ def test_a_scan_that_lies_a_rounded_header_off_its_mask_is_not_moved(
 
     monkeypatch.setattr("dawson.training.prepared_cases.align", found)
     recipe = load_recipe("paper", TINY)
-    prepare_units([Unit(case, (Modality.T1,))], check_cases([case]), recipe, tmp_path / "cache")
+    prepare_examples([Example(case, (Modality.T1,))], check_cases([case]), recipe, tmp_path / "cache")
     assert asked == ([pytest.approx(off_mm, abs=1e-4)] if aligned else [])
 
 
@@ -298,17 +297,17 @@ def test_prepared_scans_are_kept_and_shared(tmp_path: Path, toy_cohort: Path, mo
     cases = find_cases(toy_cohort)[:2]
     facts = check_cases(cases)
     recipe = load_recipe("paper", TINY)
-    units = [Unit(case, (Modality.FLAIR,)) for case in cases]
-    first = prepare_units(units, facts, recipe, tmp_path)
+    examples = [Example(case, (Modality.FLAIR,)) for case in cases]
+    first = prepare_examples(examples, facts, recipe, tmp_path)
     folders = sorted(tmp_path.iterdir())
     monkeypatch.setattr("dawson.training.prepared_cases.read_scan", None)  # nothing needs to be read again
-    second = prepare_units(units, facts, recipe, tmp_path)
+    second = prepare_examples(examples, facts, recipe, tmp_path)
     assert sorted(tmp_path.iterdir()) == folders
     assert all(np.array_equal(a.images, b.images) for a, b in zip(first, second, strict=True))
     monkeypatch.undo()
     assert recipe.volume is not None
     other = replace(recipe, volume=replace(recipe.volume, blur_mm=1.0))
-    prepare_units(units, facts, other, tmp_path)
+    prepare_examples(examples, facts, other, tmp_path)
     assert len(list(tmp_path.iterdir())) == 2 * len(folders)
 
 
@@ -317,7 +316,7 @@ def test_a_full_disk_is_told_and_leaves_nothing_broken(
 ) -> None:
     cases = find_cases(toy_cohort)[:2]
     facts, recipe = check_cases(cases), load_recipe("paper", TINY)
-    units = [Unit(case, (Modality.FLAIR,)) for case in cases]
+    examples = [Example(case, (Modality.FLAIR,)) for case in cases]
     real = np.save
 
     def full(file: Path, array: np.ndarray) -> None:
@@ -327,10 +326,10 @@ def test_a_full_disk_is_told_and_leaves_nothing_broken(
 
     monkeypatch.setattr("dawson.training.prepared_cases.np.save", full)
     with pytest.raises(UsageError, match="No space left"):
-        prepare_units(units, facts, recipe, tmp_path)
+        prepare_examples(examples, facts, recipe, tmp_path)
     assert not list(tmp_path.iterdir())
     monkeypatch.undo()
-    assert len(prepare_units(units, facts, recipe, tmp_path)) == 2
+    assert len(prepare_examples(examples, facts, recipe, tmp_path)) == 2
 
 
 def test_ctrl_c_loses_nothing(tmp_path: Path, toy_cohort: Path) -> None:
@@ -368,8 +367,9 @@ def test_two_processes_step_as_one(tmp_path: Path, toy_cohort: Path) -> None:
     program = tmp_path / "ddp.py"
     program.write_text(
         "import sys; from pathlib import Path; from dawson.training.run import train\n"
-        f"train('paper', Path(sys.argv[1]), cases=Path(sys.argv[2]), split='6/4/2', test=False, workers=0, "
-        f"overrides={settings!r})\n"
+        "from dawson.training.settings import TrainingData, TrainingOptions\n"
+        "data = TrainingData(cases=Path(sys.argv[2]), split='6/4/2')\n"
+        f"train('paper', sys.argv[1], data, TrainingOptions(test=False, workers=0, overrides={settings!r}))\n"
     )
     launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-addr", "127.0.0.1"]
     launch += ["--master-port", "0", "--rdzv-backend", "c10d", "--rdzv-endpoint", "127.0.0.1:0", str(program)]

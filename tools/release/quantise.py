@@ -27,7 +27,7 @@ from dawson.model.card import Model, load_model
 from dawson.model.engine import load_engine
 from dawson.model.quantise import forget, quantise
 from dawson.model.windows import argmax_anatomy
-from dawson.training.prepared_cases import Unit, prepare_units
+from dawson.training.prepared_cases import Example, prepare_examples
 from dawson.training.sources import Windows
 
 RANGES, COMPARED = 24, 12  # windows
@@ -44,11 +44,11 @@ def main() -> None:
     options = parser.parse_args()
     os.environ["DAWSON_PRECISION"] = "f32"
     cases = find_cases(options.cases)
-    units = [Unit(case, tuple(s for s in Modality if s in case.scans)) for case in cases]
+    examples = [Example(case, tuple(s for s in Modality if s in case.scans)) for case in cases]
     facts = check_cases(cases, cache=options.cache, source=options.cases)
     for folder in options.models:
         model = load_model(folder)
-        visits = prepare_units(units, facts, model.recipe, options.cache, helper=options.helper)
+        visits = prepare_examples(examples, facts, model.recipe, options.cache, anatomy_model=options.helper)
         source = Windows(visits, model.recipe)
         draws = [source.draw(number)[0] for number in range(RANGES + COMPARED)]
         file = quantise(folder, draws[:RANGES])

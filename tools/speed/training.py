@@ -27,26 +27,27 @@ import torch
 from dawson.cases.check import check_cases
 from dawson.cases.find import find_cases
 from dawson.recipe import Recipe
-from dawson.training.checkpoint import State
-from dawson.training.distributed import Team, choose_precision
+from dawson.training.data import Data
+from dawson.training.distributed import Team, choose_precision, mixed_precision
+from dawson.training.fit import Setting, advance, batches, build, compute_gradients
 from dawson.training.loss import loss
-from dawson.training.prepared_cases import Prepared, Unit, prepare_units
-from dawson.training.run import _batches, _build, _step
+from dawson.training.prepared_cases import Example, PreparedExample, prepare_examples
 from dawson.training.sources import Volumes
 from tools.studies.drawn import recipe_of
 
 TEAM = Team(0, 1, torch.device("cpu"))
-MIXED = choose_precision("auto", TEAM.device) == "bf16"
+PRECISION = choose_precision("auto", TEAM.device)
 
 
 def limit(recipe: Recipe, steps: int) -> Iterator[float]:
     """Seconds of each step on tensors that are ready."""
-    network, _, optimizer, _ = _build(recipe, TEAM, Path("no checkpoint"), None)
+    learner = build(recipe, TEAM, Path("no checkpoint"), None)
+    network, optimizer = learner.network, learner.optimizer
     images = torch.rand(recipe.optimizer.batch, 1, *recipe.input_shape)
     lesion = (torch.rand(recipe.optimizer.batch, *recipe.input_shape) > 0.99).to(torch.uint8)
     for _ in range(steps + 1):
         began = time.perf_counter()
-        with torch.autocast("cpu", torch.bfloat16, enabled=MIXED):
+        with mixed_precision(TEAM.device, PRECISION):
             logits = network(images.to(memory_format=torch.channels_last_3d))
         total, _ = loss(logits, lesion, lesion, recipe.loss)
         optimizer.zero_grad(set_to_none=True)
@@ -55,18 +56,19 @@ def limit(recipe: Recipe, steps: int) -> Iterator[float]:
         yield time.perf_counter() - began
 
 
-def ours(recipe: Recipe, prepared: list[Prepared], steps: int) -> Iterator[float]:
+def ours(recipe: Recipe, prepared: list[PreparedExample], steps: int) -> Iterator[float]:
     """Seconds of each step of dawson's loop, waiting for the images included."""
-    network, _, optimizer, _ = _build(recipe, TEAM, Path("no checkpoint"), None)
+    learner = build(recipe, TEAM, Path("no checkpoint"), None)
+    setting = Setting(recipe, PRECISION, Data(Volumes(prepared, recipe)), TEAM, Path(), 1)
     began = time.perf_counter()
-    for batch in _batches(Volumes(prepared, recipe), recipe, TEAM, 0, steps + 1, 1):
-        _step(network, optimizer, batch, recipe, TEAM, State())
+    for batch in batches(setting, 0, steps + 1):
+        advance(learner, compute_gradients(learner, learner.network, batch, setting), recipe)
         now = time.perf_counter()
         yield now - began
         began = now
 
 
-def monai(recipe: Recipe, units: list[Unit], steps: int, *, usual: bool) -> Iterator[float]:
+def monai(recipe: Recipe, examples: list[Example], steps: int, *, usual: bool) -> Iterator[float]:
     """Seconds of each step behind MONAI's data pipeline; ``usual``: with its network and loss as well."""
     from monai import transforms as mt  # noqa: PLC0415
     from monai.data import CacheDataset, DataLoader  # noqa: PLC0415
@@ -94,10 +96,11 @@ def monai(recipe: Recipe, units: list[Unit], steps: int, *, usual: bool) -> Iter
             mt.RandGaussianNoised("image", prob=1.0, std=augment.noise),
         ]
     )
-    files = [{"image": u.case.scans[u.modalities[0]], "label": u.case.mask} for u in units]
+    files = [{"image": u.case.scans[u.modalities[0]], "label": u.case.mask} for u in examples]
     data = CacheDataset(files, chain, progress=False)
     loader = DataLoader(data, batch_size=recipe.optimizer.batch, shuffle=True, num_workers=1, drop_last=True)
-    network, _, optimizer, _ = _build(recipe, TEAM, Path("no checkpoint"), None)
+    learner = build(recipe, TEAM, Path("no checkpoint"), None)
+    network, optimizer = learner.network, learner.optimizer
     criterion = DiceCELoss(sigmoid=True)
     if usual:
         levels, widths = len(recipe.network.widths), recipe.network.widths
@@ -111,7 +114,7 @@ def monai(recipe: Recipe, units: list[Unit], steps: int, *, usual: bool) -> Iter
             if usual:
                 total = criterion(network(images), label)
             else:
-                with torch.autocast("cpu", torch.bfloat16, enabled=MIXED):
+                with mixed_precision(TEAM.device, PRECISION):
                     logits = network(images.to(memory_format=torch.channels_last_3d))
                 total, _ = loss(logits, label[:, 0], label[:, 0], recipe.loss)
             optimizer.zero_grad(set_to_none=True)
@@ -124,7 +127,7 @@ def monai(recipe: Recipe, units: list[Unit], steps: int, *, usual: bool) -> Iter
                 return
 
 
-def _memory(recipe: Recipe, prepared: list[Prepared], answer: multiprocessing.Queue) -> None:  # type: ignore[type-arg]
+def _memory(recipe: Recipe, prepared: list[PreparedExample], answer: multiprocessing.Queue) -> None:  # type: ignore[type-arg]
     """Peak resident memory in GB of a process that only trains, and of its worker."""
     import resource  # noqa: PLC0415
 
@@ -144,9 +147,9 @@ def main() -> None:
     options = parser.parse_args()
     recipe = recipe_of(options, "paper")
     cases = find_cases(options.cases)[: options.volumes]
-    units = [Unit(case, (next(iter(case.scans)),)) for case in cases]
+    examples = [Example(case, (next(iter(case.scans)),)) for case in cases]
     with tempfile.TemporaryDirectory() as folder:
-        prepared = prepare_units(units, check_cases(cases), recipe, Path(folder))
+        prepared = prepare_examples(examples, check_cases(cases), recipe, Path(folder))
         answer: multiprocessing.Queue[list[float]] = multiprocessing.get_context("fork").Queue()
         process = multiprocessing.get_context("fork").Process(target=_memory, args=(recipe, prepared, answer))
         process.start()
@@ -155,8 +158,8 @@ def main() -> None:
         loops: dict[str, Callable[[], Iterator[float]]] = {
             "limit (ready tensors)": lambda: limit(recipe, options.steps),
             "dawson": lambda: ours(recipe, prepared, options.steps),
-            "MONAI data, same network": lambda: monai(recipe, units, options.steps, usual=False),
-            "MONAI data, network and loss": lambda: monai(recipe, units, options.steps, usual=True),
+            "MONAI data, same network": lambda: monai(recipe, examples, options.steps, usual=False),
+            "MONAI data, network and loss": lambda: monai(recipe, examples, options.steps, usual=True),
         }
         seconds: dict[str, list[float]] = {name: [] for name in loops}
         for _ in range(options.rounds):

@@ -36,7 +36,7 @@ from dawson.model.card import load_model
 from dawson.model.engine import load_engine
 from dawson.model.windows import run_windows
 from dawson.recipe import load_recipe
-from dawson.training.prepared_cases import Prepared, Unit, prepare_units
+from dawson.training.prepared_cases import Example, PreparedExample, prepare_examples
 from tools.studies.threshold import figures
 
 WINDOW = 64
@@ -85,8 +85,8 @@ def main() -> None:
         _train(name, options)
     prepared = _prepare(options)
     scores = {name: _measure(_folder(name, options), prepared) for name in names}
-    patients = [one.unit.case.patient for one in prepared]
-    _print(scores, patients, [one.unit.modalities for one in prepared], options)
+    patients = [one.example.case.patient for one in prepared]
+    _print(scores, patients, [one.example.modalities for one in prepared], options)
 
 
 def _folder(name: str, options: argparse.Namespace) -> Path:
@@ -115,19 +115,19 @@ def _train(name: str, options: argparse.Namespace) -> None:
     subprocess.run([*command, "--resume"], check=True, stdout=subprocess.DEVNULL)
 
 
-def _prepare(options: argparse.Namespace) -> list[Prepared]:
+def _prepare(options: argparse.Namespace) -> list[PreparedExample]:
     cases = find_cases(options.cases)
-    units = [Unit(case, _given(case, name)) for name in options.inputs.split(",") for case in cases]
-    if not all(unit.modalities for unit in units):
+    examples = [Example(case, _given(case, name)) for name in options.inputs.split(",") for case in cases]
+    if not all(unit.modalities for unit in examples):
         raise SystemExit("every case needs a sequence of every one of --inputs")
-    return prepare_units(units, check_cases(cases), load_recipe("dawson"), options.output / "cache")
+    return prepare_examples(examples, check_cases(cases), load_recipe("dawson"), options.output / "cache")
 
 
 def _given(case: Case, name: str) -> tuple[Modality, ...]:
     return tuple(s for s in Modality if s in case.scans and (name == "all" or s in name.split("+")))
 
 
-def _measure(folder: Path, prepared: list[Prepared]) -> Scores:
+def _measure(folder: Path, prepared: list[PreparedExample]) -> Scores:
     """Dice (cases, thresholds) and F1 (cases, rules) of one arm, kept beside its model."""
     kept, names = folder / "scores.json", [one.name for one in prepared]
     known = json.loads(kept.read_text("utf-8")) if kept.exists() else {}

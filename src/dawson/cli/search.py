@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dawson.cli.terminal import INTERRUPTED, Pace, time_left
 from dawson.cli.train import need_torch, overrides_of
 from dawson.core.errors import UsageError
 
 if TYPE_CHECKING:
     from dawson.searching.search import Search
+    from dawson.searching.task import Jobs
+    from dawson.training.settings import TrainingData, TrainingOptions
 
 UNFINISHED = 1
 EXIT_CODES = "Exit codes: 0 all points finished, 1 some points failed (listed), 2 bad input or usage, 130 interrupted."
@@ -84,6 +87,9 @@ def _search(
         list[str] | None,
         typer.Option("--slurm", metavar="OPTIONS", help="Options of sbatch: partition=gpu,gres=gpu:1,time=12:00:00"),
     ] = None,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Go on without visits that cannot be prepared; they are listed.")
+    ] = False,
     workers: Annotated[
         int, typer.Option("--workers", metavar="N", min=0, help="Processes that prepare samples, for each point.")
     ] = 1,
@@ -91,57 +97,65 @@ def _search(
     """Train at every point of a grid and rank the points by Dice on the validation set, never the test set.
 
     Every point is a run of its own under OUT. Stop at any time: the same command goes on where this one was,
-    leaves finished points alone and tries failed ones again. Needs torch: pip install "dawson[train]".
+    leaves finished points alone and tries failed ones again. Needs torch, of the extra [train].
     """
     need_torch()
     if slurm and not (on or "").startswith("slurm"):
         raise UsageError("--slurm was given without --on slurm", remedy="add --on slurm, or leave it out")
     from dawson.model.card import find_model  # noqa: PLC0415
-    from dawson.searching.jobs import parse_place  # noqa: PLC0415
-    from dawson.searching.search import search  # noqa: PLC0415
     from dawson.searching.slurm import parse_slurm  # noqa: PLC0415
+    from dawson.searching.task import Jobs, parse_place  # noqa: PLC0415
+    from dawson.training.settings import TrainingData, TrainingOptions  # noqa: PLC0415
+
+    data = TrainingData(cases=cases, maps=maps, masks=masks, split=split, cache=cache, skip_bad=skip_bad)
+    model = None if start is None else find_model(start)
+    options = TrainingOptions(overrides=overrides_of(settings), start=model, workers=workers)
+    _run(recipe, output, grid, data, options, Jobs(parse_place(on), parse_slurm(slurm or ())))
+
+
+def _run(recipe: str, output: Path, grid: list[str], data: TrainingData, options: TrainingOptions, jobs: Jobs) -> None:
+    """Search, and print the ranking, or how to go on with a search that was stopped."""
+    from dawson.core.stop import Stopped, stoppable  # noqa: PLC0415
+    from dawson.searching.search import search  # noqa: PLC0415
 
     try:
-        with _show() as tell:
-            found = search(
-                recipe,
-                output,
-                grid=grid,
-                cases=cases,
-                maps=maps,
-                masks=masks,
-                start=None if start is None else find_model(start),
-                split=split,
-                cache=cache,
-                overrides=overrides_of(settings),
-                workers=workers,
-                place=parse_place(on),
-                slurm=parse_slurm(slurm or ()),
-                tell=tell,
-            )
-    except KeyboardInterrupt:
-        queued = " Jobs in Slurm's queue go on (squeue shows them)." if (on or "").startswith("slurm") else ""
+        with _show() as follow, stoppable():
+            found = search(recipe, output, grid, data, options, jobs=jobs, follow=follow)
+    except KeyboardInterrupt as stop:
+        queued = " Jobs in Slurm's queue go on (squeue shows them)." if jobs.place.kind == "slurm" else ""
         typer.echo(f"Nothing is lost: the same command goes on from here.{queued}", err=True)
-        raise
-    _say(found)
+        raise typer.Exit(stop.exit_code if isinstance(stop, Stopped) else INTERRUPTED) from stop
+    _print(found)
     if any(row.state != "finished" for row in found.rows):
         raise typer.Exit(UNFINISHED)
 
 
 @contextmanager
 def _show() -> Iterator[Callable[[str, str, Mapping[str, Any]], None]]:
-    """A function to call with each change of a point: on a terminal (stderr) it is shown."""
+    """A function to call with each change of a point: on a terminal (stderr) it is shown.
+
+    Elsewhere a line tells of each point that begins or ends, and in between one line a minute of one that runs.
+    """
     from rich.console import Console  # noqa: PLC0415
 
     console = Console(stderr=True, highlight=False)
+    ended = {"finished": 0, "failed": 0}
     if not console.is_terminal:
-        yield lambda name, state, known: None
+        pace, begun = Pace(), set[str]()
+
+        def write(name: str, state: str, known: Mapping[str, Any]) -> None:
+            new, due = name not in begun, pace.due()
+            begun.add(name)
+            if state in ended or new or due:
+                text = known.get("reason", "") if state in ended else _progress("", known)
+                console.print(f"{name}: {state} {text}".rstrip(), markup=False, soft_wrap=True)
+
+        yield write
         return
     running: dict[str, str] = {}
-    ended = {"finished": 0, "failed": 0}
     with console.status("search", spinner="line") as status:
 
-        def tell(name: str, state: str, known: Mapping[str, Any]) -> None:
+        def show(name: str, state: str, known: Mapping[str, Any]) -> None:
             running.pop(name, None)
             if state in ended:
                 ended[state] += 1
@@ -152,7 +166,7 @@ def _show() -> Iterator[Callable[[str, str, Mapping[str, Any]], None]]:
             lines = [counts, *(f"{name}: {text}" for name, text in list(running.items())[:10])]
             status.update("\n  ".join(lines).replace("[", "\\["))
 
-        yield tell
+        yield show
 
 
 def _progress(state: str, known: Mapping[str, Any]) -> str:
@@ -163,12 +177,15 @@ def _progress(state: str, known: Mapping[str, Any]) -> str:
     validation = known.get("validation")
     if isinstance(validation, Mapping) and isinstance(validation.get("dice"), int | float):
         words.append(f"validation Dice {validation['dice']:.3f}")
-    return " ".join([state, *words])
+    if "left_s" in known:
+        words.append(f"{known['seconds_per_step']:.1f} s a step, {time_left(known['left_s'])} left")
+    return " ".join([state, *words]).strip()
 
 
-def _say(found: Search) -> None:
+def _print(found: Search) -> None:
     """The ranking on stdout; remarks and reasons on stderr."""
-    from dawson.searching.search import PICTURE, TABLE, table  # noqa: PLC0415
+    from dawson.searching.ranking import TABLE, table  # noqa: PLC0415
+    from dawson.searching.search import PICTURE  # noqa: PLC0415
 
     for note in found.notes:
         typer.echo(f"Note: {note}", err=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -13,6 +14,8 @@ from dawson.core.errors import DawsonError
 DONE, FAILED, REFUSED, UNFIT, INTERRUPTED = 0, 1, 2, 3, 130
 """Exit codes: all done; an unexpected error; bad input or usage; quality control failed, so that what was written must
 not be used; stopped by Ctrl-C (128 + SIGINT)."""
+
+MINUTE_S = 60.0  # between two lines of a log
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 failed unexpectedly, 2 bad input or usage, 3 results written that failed quality control "
@@ -78,19 +81,24 @@ def show_training() -> Iterator[Callable[[Mapping[str, Any]], None]]:
     """A function to call with each record of a training run.
 
     On a terminal (stderr) a bar shows how far the steps have come, the time that is left, the loss and the Dice of
-    the last steps; elsewhere a line tells of each epoch, and what else there is to say.
+    the last steps. Elsewhere there is a line at the start, one for the first step, and then one a minute at most,
+    beside a line for each epoch.
     """
     from rich.console import Console  # noqa: PLC0415
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
 
     console = Console(stderr=True, highlight=False)
     if not console.is_terminal:
+        pace = Pace()
 
-        def tell(record: Mapping[str, Any]) -> None:
-            for line in _sentences(record):
+        def write(record: Mapping[str, Any]) -> None:
+            lines = list(_sentences(record))
+            if not lines and pace.due(str(record["event"])):
+                lines = list(_how_far(record))
+            for line in lines:
                 console.print(line, markup=False, soft_wrap=True)
 
-        yield tell
+        yield write
         return
     columns = (
         TextColumn("{task.description}"),
@@ -105,7 +113,7 @@ def show_training() -> Iterator[Callable[[Mapping[str, Any]], None]]:
         def show(record: Mapping[str, Any]) -> None:
             event = str(record["event"])
             total, done = record.get("of"), record.get("done", record.get("step"))
-            if event in ("check", "prepare", "step", "test"):
+            if event in _DOING:
                 if event not in tasks:
                     tasks[event] = bar.add_task(_DOING[event], total=total, completed=done, figures="")
                 keys = [key for key in ("lr", "loss", "dice") if key in record]
@@ -117,11 +125,58 @@ def show_training() -> Iterator[Callable[[Mapping[str, Any]], None]]:
         yield show
 
 
-_DOING = {"check": "check files", "prepare": "prepare", "step": "train", "test": "test"}
+_DOING = {"check": "check files", "prepare": "prepare", "progress": "train", "test": "test"}
+
+
+class Pace:
+    """When the next line is due where nobody watches a terminal: one a minute, and the first of its kind at once."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, float] = {}
+
+    def due(self, kind: str = "") -> bool:
+        """Whether a line of this kind is due; if so, the next one is due in a minute."""
+        now = time.monotonic()
+        if now - self._last.get(kind, -math.inf) < MINUTE_S:
+            return False
+        self._last[kind] = now
+        return True
+
+
+def time_left(seconds: float) -> str:
+    """A duration in words: ``40 s``, ``12 min``, ``5 h 20 min``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _how_far(record: Mapping[str, Any]) -> Iterator[str]:
+    """One line on how far the work has come, for a log."""
+    if record["event"] == "progress":
+        pace = f"{record['seconds_per_step']:.1f} s a step, {time_left(record['left_s'])} left"
+        yield f"step {record['step']} of {record['of']}, loss {record['loss']:.4f}, {pace}"
+    elif record["event"] in _DOING:
+        yield f"{_DOING[record['event']]}: {record['done']} of {record['of']}"
+
+
+def _start(record: Mapping[str, Any]) -> Iterator[str]:
+    """What a run is computed with, and why."""
+    precision, fast = record["precision"], record["fast_bf16"]
+    where = "GPU" if record["device"] == "cuda" else "CPU"
+    why = "" if fast or precision == "bf16" else f", since this {where} has no fast bf16"
+    threads = "" if where == "GPU" else f" with {record['threads']} threads"
+    yield f"Training {record['recipe']}: {record['of']} steps in {precision} on the {where}{threads}{why}."
+    if precision == "bf16" and not fast:
+        yield f"Note: this {where} emulates bf16, which is slow; --set 'optimizer.precision=\"auto\"' avoids that."
+    if record["precision_before"] not in (None, precision):
+        yield f"Note: the run began in {record['precision_before']} and goes on in {precision}."
 
 
 def _sentences(record: Mapping[str, Any]) -> Iterator[str]:
     """What a record has to say that should stay on the screen."""
+    if record["event"] == "start":
+        yield from _start(record)
     if record["event"] == "split":
         counts = ", ".join(f"{count} {name}" for name, count in record["volumes"].items() if count)
         yield f"Volumes: {counts}."
@@ -143,7 +198,7 @@ def explain(error: Exception) -> tuple[str, int]:
     An error that dawson did not foresee is named with its type; DAWSON_DEBUG=1 shows its traceback too.
     """
     if isinstance(error, DawsonError):
-        return str(error), REFUSED
+        return str(error), error.exit_code
     if hasattr(error, "format_message"):  # the option parser's, whichever library typer has it from
         context = getattr(error, "ctx", None)
         command = context.command_path if context is not None else "dawson"

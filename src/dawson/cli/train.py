@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dawson.cli.terminal import EXIT_CODES, show_training
+from dawson.cli.terminal import EXIT_CODES, INTERRUPTED, show_training
 from dawson.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from dawson.training.settings import TrainingData, TrainingOptions
 
 Recipe = Annotated[str, typer.Option("--recipe", metavar="NAME", help="Name of a shipped recipe, or a TOML file.")]
 Settings = Annotated[
@@ -94,6 +97,9 @@ def _train(
         Path | None,
         typer.Option("--cache", metavar="DIR", help="Where prepared scans are kept; in the run's folder by default."),
     ] = None,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Go on without visits that cannot be prepared; they are listed.")
+    ] = False,
     device: Annotated[
         str, typer.Option("--device", metavar="NAME", help="auto (a GPU where there is one), cpu or cuda.")
     ] = "auto",
@@ -102,38 +108,47 @@ def _train(
     ] = 1,
     test: Annotated[bool, typer.Option("--test/--no-test", help="End with the test set's table.")] = True,
 ) -> None:
-    """Train a model from a recipe. Needs torch: pip install "dawson[train]"."""
+    """Train a model from a recipe. Needs torch, of the extra [train]."""
     need_torch()
     from dawson.model.card import find_model  # noqa: PLC0415
+    from dawson.training.settings import TrainingData, TrainingOptions  # noqa: PLC0415
+
+    data = TrainingData(
+        cases=cases,
+        maps=maps,
+        masks=masks,
+        split=split,
+        folds=folds,
+        fold=fold,
+        cache=cache,
+        skip_bad=skip_bad,
+    )
+    options = TrainingOptions(
+        overrides=overrides_of(settings),
+        start=None if start is None else find_model(start),
+        resume=resume,
+        steps=steps,
+        test=test,
+        workers=workers,
+        device=device,
+    )
+    _run(recipe, output, data, options)
+
+
+def _run(recipe: str, output: Path, data: TrainingData, options: TrainingOptions) -> None:
+    """Train, and say where the run is, or how to go on with one that was stopped."""
+    from dawson.core.stop import Stopped  # noqa: PLC0415
     from dawson.training.run import train  # noqa: PLC0415
 
     try:
         with show_training() as show:
-            train(
-                recipe,
-                output,
-                cases=cases,
-                maps=maps,
-                masks=masks,
-                split=split,
-                folds=folds,
-                fold=fold,
-                cache=cache,
-                start=None if start is None else find_model(start),
-                resume=resume,
-                steps=steps,
-                test=test,
-                overrides=overrides_of(settings),
-                workers=workers,
-                device=device,
-                progress=show,
-            )
-    except KeyboardInterrupt:
+            train(recipe, output, data, options, progress=show)
+    except KeyboardInterrupt as stop:
         if (output / "checkpoint.safetensors").exists():
             typer.echo(f"Stopped; nothing is lost: the same command with --resume goes on from {output}.", err=True)
         else:
             typer.echo("Stopped before the first step; scans prepared so far are kept for the same command.", err=True)
-        raise
+        raise typer.Exit(stop.exit_code if isinstance(stop, Stopped) else INTERRUPTED) from stop
     typer.echo(f"The run is in {output}, the model in {output / 'model'}.")
 
 
@@ -175,7 +190,8 @@ def need_torch(what: str = "training") -> None:
     if find_spec("torch") is None:
         raise UsageError(
             f"{what} needs torch, which is not installed",
-            remedy='install it with pip install "dawson[train]"',
+            remedy="install a build of torch that fits this machine first (for CPUs alone, the small CPU build of "
+            "torch 2.13.0), then in the clone of dawson: pip install '.[train]'",
         )
 
 

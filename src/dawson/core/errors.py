@@ -13,6 +13,8 @@ class DawsonError(Exception):
     and the remedy. The command line prints it as it is; it never shows a traceback for one.
     """
 
+    exit_code = 2
+
     def __init__(self, finding: str, *, remedy: str, file: Path | str | None = None) -> None:
         self.finding = finding.rstrip(".")
         self.remedy = remedy.rstrip(".")
@@ -35,6 +37,12 @@ class InputError(DawsonError):
 
 class UsageError(DawsonError):
     """The request itself cannot be carried out: options, output folder, missing extra (exit code 2)."""
+
+
+class EvaluationError(DawsonError):
+    """Everything is done and kept but for the last part, an evaluation, which failed (exit code 1)."""
+
+    exit_code = 1
 
 
 class ModelError(DawsonError):

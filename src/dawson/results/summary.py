@@ -94,13 +94,17 @@ def versions() -> dict[str, str]:
 
 
 @cache
-def code_hash() -> str:
-    """The first 12 digits of a SHA-256 of all sources that results hang on; see :data:`NO_PART`."""
+def code_hash(parts: tuple[str, ...] = ()) -> str:
+    """The first 12 digits of a SHA-256 of all sources that results hang on; see :data:`NO_PART`.
+
+    Where ``parts`` are given, rooms or files such as ``("nifti", "model/card.py")``, of these alone.
+    """
     root = Path(__file__).parents[1]
     files = {file.relative_to(root): file for file in root.rglob("*.py")}
     digest = hashlib.sha256()
     for name in sorted(files):
-        if name.parts[0] not in NO_PART:
+        wanted = any(name.is_relative_to(part) for part in parts) if parts else name.parts[0] not in NO_PART
+        if wanted:
             digest.update(name.as_posix().encode() + files[name].read_bytes())
     return digest.hexdigest()[:12]
 

@@ -12,18 +12,17 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from dawson.searching.grid import Axis, spell
+from dawson.searching.ranking import RankedPoint
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from dawson.searching.search import Row
 
 COLOURS = "cividis"  # alike for the colour-blind, and in grey
 LONGEST = 60  # signs of a title
 DPI = 150
 
 
-def draw(axes: Sequence[Axis], rows: Sequence[Row], file: Path) -> Path:
+def draw(axes: Sequence[Axis], rows: Sequence[RankedPoint], file: Path) -> Path:
     """Draw the validation Dice of all points as PNG; a frame or ring marks the best one.
 
     Args:
@@ -39,7 +38,7 @@ def draw(axes: Sequence[Axis], rows: Sequence[Row], file: Path) -> Path:
     return file
 
 
-def _dots(axis: Axis, rows: Sequence[Row]) -> Figure:
+def _dots(axis: Axis, rows: Sequence[RankedPoint]) -> Figure:
     figure = Figure(figsize=(max(4.0, 1.0 * len(axis.values) + 1.5), 3.4), layout="constrained")
     chart = figure.subplots()
     found = sorted((axis.values.index(row.point.values[0]), row.dice) for row in rows if row.dice is not None)
@@ -64,7 +63,7 @@ def _dots(axis: Axis, rows: Sequence[Row]) -> Figure:
     return figure
 
 
-def _maps(axes: Sequence[Axis], rows: Sequence[Row]) -> Figure:
+def _maps(axes: Sequence[Axis], rows: Sequence[RankedPoint]) -> Figure:
     """A map of the first axis (down) by the second (across), side by side for the values of the third."""
     down, across = axes[0], axes[1]
     panels = axes[2].values if len(axes) > 2 else (None,)
@@ -95,7 +94,7 @@ def _maps(axes: Sequence[Axis], rows: Sequence[Row]) -> Figure:
     return figure
 
 
-def _cell(chart: Axes, axes: Sequence[Axis], row: Row, *, light: bool, best: bool) -> None:
+def _cell(chart: Axes, axes: Sequence[Axis], row: RankedPoint, *, light: bool, best: bool) -> None:
     """Write a point's figure, or its state, into its cell; ``light`` is the cell's colour."""
     y, x = (axis.values.index(value) for axis, value in zip(axes[:2], row.point.values[:2], strict=True))
     text = row.state if row.dice is None else f"{row.dice:.3f}"

@@ -8,40 +8,25 @@ would make its figures worthless. What a search knows lies in its folder: ``sear
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dawson.core.errors import InputError, UsageError
-from dawson.core.files import replace_file
-from dawson.core.tables import table_text
 from dawson.recipe import load_recipe, recipe_names, recipe_to_dict
-from dawson.searching.grid import Axis, Point, expand, spell
-from dawson.searching.jobs import Place, Task, Tell, Train, epochs_of, failure_note, result_of, run_tasks
-from dawson.training.run_folder import RECIPE, SPLIT, write_json
+from dawson.searching.grid import Axis, Point, expand
+from dawson.searching.ranking import RECORD, RankedPoint, rank, ranked, write_ranking
+from dawson.searching.run import run_tasks
+from dawson.searching.task import Follow, Jobs, Task, failure_note, result_of
+from dawson.training.run_folder import RECIPE, SPLIT
 from dawson.training.run_folder import RECORD as RUN_RECORD
+from dawson.training.settings import TrainingData, TrainingOptions
 
 if TYPE_CHECKING:
     from dawson.cases.split import Split
 
-TABLE, RECORD, PICTURE, LOGS, CACHE = "search.tsv", "search.json", "search.png", "jobs", "cache"
-RANKED_BY = "mean Dice of the validation set at the best epoch; the test set was not used"
-FORMAT = 1
-
-
-@dataclass(frozen=True)
-class Row:
-    """What became of a point: ``finished``, ``failed`` or ``unfinished``, with the figures of its best epoch."""
-
-    point: Point
-    state: str
-    dice: float | None = None
-    iou: float | None = None
-    epoch: int | None = None
-    steps: int | None = None
-    reason: str = ""
+PICTURE, LOGS, CACHE = "search.png", "jobs", "cache"
 
 
 @dataclass(frozen=True)
@@ -50,28 +35,19 @@ class Search:
 
     out: Path
     axes: tuple[Axis, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[RankedPoint, ...]
     notes: tuple[str, ...] = ()
 
 
 def search(
     recipe: str | Path,
-    out: Path,
-    *,
+    out: Path | str,
     grid: Sequence[str],
-    cases: Path,
-    maps: Path | None = None,
-    masks: Path | None = None,
-    start: Path | None = None,
-    split: str | Path | None = None,
-    cache: Path | None = None,
-    overrides: Mapping[str, str] | None = None,
-    workers: int = 1,
-    place: Place | None = None,
-    slurm: Mapping[str, str] | None = None,
-    run: Train | None = None,
-    tell: Tell | None = None,
-    poll_s: float | None = None,
+    data: TrainingData,
+    options: TrainingOptions | None = None,
+    *,
+    jobs: Jobs | None = None,
+    follow: Follow | None = None,
 ) -> Search:
     """Train every point of a grid that is not finished yet, and rank the points.
 
@@ -79,16 +55,12 @@ def search(
         recipe: name of a shipped recipe, or a TOML file.
         out: folder of the search; the same again goes on there, and a longer grid adds points.
         grid: axes such as ``"optimizer.lr=1e-3,1e-4"``.
-        cases: labelled cases, some of which validate; as for :func:`dawson.training.run.train`, like
-            ``maps``, ``masks``, ``start`` and ``workers``.
-        split: as there; made once, for all points, and kept in ``out/split.tsv``.
-        cache: folder of prepared volumes, for all points; ``out/cache`` where left out.
-        overrides: fields of the recipe that are changed at all points.
-        place: where points run; one after another in this process where left out.
-        slurm: options of sbatch, see :func:`dawson.searching.slurm.parse_slurm`.
-        run: the training function; :func:`dawson.training.run.train` where left out.
-        tell: called with every change, see :data:`dawson.searching.jobs.Tell`.
-        poll_s: how often to look after jobs, in seconds.
+        data: what all points learn from. Its ``cases`` are needed; the ``split`` is made once and kept in
+            ``out/split.tsv``; the ``cache`` is ``out/cache`` where left out.
+        options: as for :func:`dawson.training.run.train`; ``overrides`` change the recipe at all points. No point
+            sees the test set, and each is resumed where it has begun.
+        jobs: where points run; one after another in this process where left out.
+        follow: called with every change, see :data:`dawson.searching.task.Follow`.
 
     Returns:
         The ranking, which is also written to ``out``, after every point and after Ctrl-C too.
@@ -98,101 +70,94 @@ def search(
             (:func:`dawson.searching.grid.expand`), and for a folder that holds another search.
         InputError: the cases are not in order.
     """
-    out = Path(out).absolute()
+    out, jobs, options = Path(out).absolute(), jobs or Jobs(), options or TrainingOptions()
+    if data.cases is None:
+        raise UsageError("a search needs labelled cases, some of which validate", remedy="give --cases")
     if str(recipe) not in recipe_names() and Path(recipe).is_file():
         recipe = Path(recipe).absolute()  # a job may run in another folder
-    axes, points = expand(recipe, grid, overrides)
-    given = {"cases": cases, "maps": maps, "masks": masks, "start": start}
-    paths = {name: None if path is None else Path(path).absolute() for name, path in given.items()}
-    base = load_recipe(recipe, overrides)
-    asked = {"recipe": recipe_to_dict(base), "split": split, **paths}
+    axes, points = expand(recipe, grid, options.overrides)
+    base = load_recipe(recipe, options.overrides)
+    wanted_split = data.split
+    data = replace(data, cases=data.cases.absolute(), maps=_absolute(data.maps), masks=_absolute(data.masks))
+    options = replace(options, start=_absolute(options.start), test=False)
+    asked = {"recipe": recipe_to_dict(base), "split": wanted_split, "start": options.start}
+    asked |= {"cases": data.cases, "maps": data.maps, "masks": data.masks}
     asked = json.loads(json.dumps(asked, default=str))  # as it will be read again
     _check_folder(out, asked, {axis.field for axis in axes})
-    cache = out / CACHE if cache is None else Path(cache).absolute()
-    made = _shared_split(out / SPLIT, cases, split, cache, base.optimizer.seed)
-    options = {**paths, "split": out / SPLIT, "cache": cache, "test": False, "workers": workers}
-    tasks = [Task(p.name, recipe, out / p.name, {**options, "overrides": dict(p.overrides)}) for p in points]
-    reasons = {
-        task.name: note.read_text("utf-8").partition("\n")[0]
-        for task in tasks
-        if (note := failure_note(task, out / LOGS)).is_file()
-    }
-
-    def look() -> tuple[Row, ...]:
-        rows = rank([_row(point, out / point.name, reasons.get(point.name, "")) for point in points])
-        _write(out, asked, axes, rows)
-        return rows
-
-    def hear(name: str, state: str, known: Mapping[str, Any]) -> None:
-        reasons.pop(name, None)
-        if state == "failed":
-            reasons[name] = str(known["reason"])
-        if state in ("finished", "failed"):
-            look()  # so that the table can be read while the search goes on
-        if tell is not None:
-            tell(name, state, known)
-
-    _check_points(tasks, points, recipe, start)
+    data = replace(data, cache=_absolute(data.cache) or out / CACHE, split=out / SPLIT)
+    split = _shared_split(data, wanted_split, base.optimizer.seed)
+    tasks = [Task(p.name, recipe, out / p.name, data, replace(options, overrides=dict(p.overrides))) for p in points]
+    ranking = _Ranking(out, asked, axes, points, _reasons(tasks, out / LOGS))
+    _check_points(tasks)
     todo = [task for task in tasks if result_of(task.folder) is None]
-    look()
+    ranking.update()
     try:
-        run_tasks(todo, place or Place(), out / LOGS, run=run, slurm=slurm, tell=hear, poll_s=poll_s)
+        run_tasks(todo, jobs, out / LOGS, follow=ranking.following(follow))
     finally:
-        rows = look()
+        rows = ranking.update()
     if any(row.dice is not None for row in rows) and len(axes) <= 3:
         from dawson.searching.heatmap import draw  # noqa: PLC0415 (matplotlib takes a second)
 
         draw(axes, rows, out / PICTURE)
-    return Search(out, axes, rows, tuple(made.notes))
+    return Search(out, axes, rows, tuple(split.notes))
 
 
-def _check_points(tasks: Sequence[Task], points: Sequence[Point], recipe: str | Path, start: Path | None) -> None:
+@dataclass(frozen=True, eq=False)
+class _Ranking:
+    """The ranking while a search goes on, rewritten whenever a point ends."""
+
+    out: Path
+    asked: Mapping[str, Any]
+    axes: tuple[Axis, ...]
+    points: tuple[Point, ...]
+    reasons: dict[str, str] = field(default_factory=dict)
+
+    def update(self) -> tuple[RankedPoint, ...]:
+        """Read what has become of every point, and write the ranking."""
+        rows = rank([ranked(point, self.out / point.name, self.reasons.get(point.name, "")) for point in self.points])
+        write_ranking(self.out, self.asked, self.axes, rows)
+        return rows
+
+    def following(self, follow: Follow | None) -> Follow:
+        """What is called with each change: it keeps the ranking up to date, and passes the change on."""
+
+        def take(name: str, state: str, known: Mapping[str, Any]) -> None:
+            self.reasons.pop(name, None)
+            if state == "failed":
+                self.reasons[name] = str(known["reason"])
+            if state in ("finished", "failed"):
+                self.update()  # so that the table can be read while the search goes on
+            if follow is not None:
+                follow(name, state, known)
+
+        return take
+
+
+def _absolute(path: Path | None) -> Path | None:
+    return None if path is None else Path(path).absolute()
+
+
+def _reasons(tasks: Sequence[Task], logs: Path) -> dict[str, str]:
+    """Why tasks failed the last time, by their names."""
+    notes = {task.name: failure_note(task, logs) for task in tasks}
+    return {name: note.read_text("utf-8").partition("\n")[0] for name, note in notes.items() if note.is_file()}
+
+
+def _check_points(tasks: Sequence[Task]) -> None:
     """Refuse a folder whose run of that name used another recipe: its figures belong to other values."""
-    for task, point in zip(tasks, points, strict=True):
+    for task in tasks:
         stored = task.folder / RECIPE
         if not stored.exists():
             continue
-        settings = load_recipe(recipe, point.overrides)
-        if start is not None:
+        options = task.options
+        settings = load_recipe(task.recipe, options.overrides)
+        if options.start is not None:
             from dawson.training.checkpoint import keep_rule  # noqa: PLC0415 (torch takes a second)
 
-            settings, _ = keep_rule(start, settings, point.overrides)
+            settings, _ = keep_rule(options.start, settings, options.overrides)
         wanted = json.loads(json.dumps(recipe_to_dict(settings)))
         if json.loads(stored.read_text("utf-8")).get("recipe") != wanted:
             raise UsageError("holds a run of another recipe", file=task.folder, remedy="search into another folder")
-
-
-def rank(rows: Sequence[Row]) -> tuple[Row, ...]:
-    """Highest validation Dice first; points without one keep their order and come last."""
-    return tuple(sorted(rows, key=lambda row: math.inf if row.dice is None else -row.dice))
-
-
-def table(axes: Sequence[Axis], rows: Sequence[Row]) -> list[list[str]]:
-    """The ranking as text, with a line of names first."""
-    lines = [["rank", *(axis.field for axis in axes), "dice", "iou", "epoch", "steps", "state", "reason", "point"]]
-    for number, row in enumerate(rows, 1):
-        figures = ("n/a" if figure is None else f"{figure:.4f}" for figure in (row.dice, row.iou))
-        counts = ("n/a" if count is None else str(count) for count in (row.epoch, row.steps))
-        place = "n/a" if row.dice is None else str(number)
-        values = (spell(value) for value in row.point.values)
-        lines.append([place, *values, *figures, *counts, row.state, row.reason or "n/a", row.point.name])
-    return lines
-
-
-def _row(point: Point, folder: Path, reason: str) -> Row:
-    result = result_of(folder)
-    if result is None:
-        last = (epochs_of(folder) or [{}])[-1]
-        state = "failed" if reason else "unfinished"
-        return Row(point, state, epoch=last.get("epoch"), steps=last.get("step"), reason=reason)
-    best = result.get("best") or {}
-    dice, iou = (_figure(best.get(name)) for name in ("dice", "iou"))
-    note = "" if dice is not None else "the run has no validation Dice"
-    return Row(point, "finished", dice, iou, best.get("epoch"), result.get("steps"), note)
-
-
-def _figure(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
 
 
 def _check_folder(out: Path, asked: Mapping[str, Any], varied: set[str]) -> None:
@@ -227,18 +192,19 @@ def _flat(tables: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return fields
 
 
-def _shared_split(file: Path, cases: Path, split: str | Path | None, cache: Path, seed: int) -> Split:
-    """The split that all points use; made, checked and written where it is missing."""
+def _shared_split(data: TrainingData, split: str | Path | None, seed: int) -> Split:
+    """The split that all points use, in ``data.split``; made, as was asked for, and written where it is missing."""
     from dawson.cases.check import check_cases  # noqa: PLC0415
     from dawson.cases.find import find_cases  # noqa: PLC0415 (numpy and more)
     from dawson.cases.split import read_split, write_split  # noqa: PLC0415
     from dawson.cases.splitting import split_cases  # noqa: PLC0415
     from dawson.training.data import SHARES  # noqa: PLC0415
 
+    cases, file = Path(data.cases or ""), Path(data.split or "")
     found = find_cases(cases)
     if file.exists() and (file.parent / RECORD).exists():  # without a record, it may be of another wish
         return read_split(file, found)
-    facts = check_cases(found, cache=cache, source=cases)
+    facts = check_cases(found, cache=data.cache, source=cases)
     if split is not None and Path(split).is_file():
         made = read_split(Path(split), found)
         if not made.validation:
@@ -248,31 +214,3 @@ def _shared_split(file: Path, cases: Path, split: str | Path | None, cache: Path
         made = split_cases(found, {fact.name: fact.load_ml for fact in facts}, str(split or SHARES), seed=seed)
     write_split(file, made)
     return made
-
-
-def _write(out: Path, asked: Mapping[str, Any], axes: Sequence[Axis], rows: Sequence[Row]) -> None:
-    """Write the ranking; each file changes in one step."""
-    lines = table(axes, rows)
-    best = next((row for row in rows if row.dice is not None), None)
-    record = {
-        "format": FORMAT,
-        "ranked_by": RANKED_BY,
-        "asked": asked,
-        "grid": {axis.field: axis.values for axis in axes},
-        "best": None if best is None else {"point": best.point.name, "overrides": dict(best.point.overrides)},
-        "points": [
-            {
-                "point": row.point.name,
-                "values": dict(zip((axis.field for axis in axes), row.point.values, strict=True)),
-                "state": row.state,
-                "dice": row.dice,
-                "iou": row.iou,
-                "epoch": row.epoch,
-                "steps": row.steps,
-                "reason": row.reason or None,
-            }
-            for row in rows
-        ],
-    }
-    replace_file(out / TABLE, table_text(lines, delimiter="\t"))
-    write_json(out / RECORD, record)

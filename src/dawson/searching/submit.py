@@ -19,8 +19,8 @@ from typing import Any
 
 from dawson.core.errors import UsageError
 from dawson.core.runtime import cores
-from dawson.searching.jobs import Place, Task, Tell, Train, carry_out, epochs_of, failure_note, result_of
 from dawson.searching.slurm import lives, queue, slurm_minutes
+from dawson.searching.task import Follow, Jobs, Place, Task, Train, carry_out, epochs_of, failure_note, result_of
 
 POLL_S = {"slurm": 10.0, "local": 0.2}
 GRACE_S = {"slurm": 10.0, "local": 0.0}
@@ -34,7 +34,7 @@ class Job:
     """What submitit runs: a training that may be stopped at a time limit and taken up in a requeued job."""
 
     def __call__(self, task: Task, logs: Path, run: Train | None, environment: Mapping[str, str | None]) -> str | None:
-        """Train; see :func:`dawson.searching.jobs.carry_out`."""
+        """Train; see :func:`dawson.searching.task.carry_out`."""
         return carry_out(task, logs, run, environment=environment)
 
     def checkpoint(self, *arguments: Any) -> Any:
@@ -56,26 +56,24 @@ class _Running:
 
 def run_jobs(
     tasks: Sequence[Task],
-    place: Place,
+    jobs: Jobs,
     logs: Path,
     *,
-    run: Train | None,
-    slurm: Mapping[str, str],
-    tell: Tell,
-    poll_s: float | None = None,
+    follow: Follow,
 ) -> dict[str, str]:
-    """Submit the tasks, at most ``place.at_once`` at a time, and watch them to their end.
+    """Submit the tasks, at most ``jobs.place.at_once`` at a time, and watch them to their end.
 
-    Arguments, result and errors are those of :func:`dawson.searching.jobs.run_tasks`. Ctrl-C ends local jobs
+    Arguments, result and errors are those of :func:`dawson.searching.run.run_tasks`. Ctrl-C ends local jobs
     (their checkpoints stay) and leaves those in Slurm's queue alone.
     """
-    submit = _submitter(place, logs, slurm)
+    place = jobs.place
+    submit = _submitter(place, logs, jobs.slurm)
     waiting, active, reasons = list(tasks), list[_Running](), dict[str, str]()
     if place.kind == "slurm":
         for job in _still_queued(tasks, logs):
             waiting.remove(job.task)
             active.append(job)
-            tell(job.task.name, "running", {"job": job.number})
+            follow(job.task.name, "running", {"job": job.number})
     limit = place.at_once or len(tasks)
     try:
         while waiting or active:
@@ -83,26 +81,26 @@ def run_jobs(
                 task = waiting.pop(0)
                 slot = min(set(range(limit)) - {job.slot for job in active})
                 failure_note(task, logs).unlink(missing_ok=True)
-                job = submit(task, run, _environment(place, slot))
+                job = submit(task, jobs.run, _environment(place, slot))
                 if place.kind == "slurm":
                     (logs / f"{task.name}.job").write_text(f"{job.job_id}\n", "utf-8")
                 active.append(_Running(task, str(job.job_id), job, slot))
-                tell(task.name, "waiting" if place.kind == "slurm" else "running", {"job": job.job_id})
-            time.sleep(POLL_S[place.kind] if poll_s is None else poll_s)
+                follow(task.name, "waiting" if place.kind == "slurm" else "running", {"job": job.job_id})
+            time.sleep(POLL_S[place.kind] if jobs.poll_s is None else jobs.poll_s)
             states = queue() if place.kind == "slurm" else {}
             for job in list(active):
                 state = _state(job, states, place)
                 if state is None or lives(state):
                     job.gone_since = None
-                    _tell_epoch(job, state, tell)
+                    _follow_epoch(job, state, follow)
                 elif _has_ended(job, logs, GRACE_S[place.kind]):
                     active.remove(job)
                     reason = _reason(job, state, logs)
                     if reason is None:
-                        tell(job.task.name, "finished", {})
+                        follow(job.task.name, "finished", {})
                     else:
                         reasons[job.task.name] = reason
-                        tell(job.task.name, "failed", {"reason": reason})
+                        follow(job.task.name, "failed", {"reason": reason})
     finally:
         if place.kind == "local":
             _end([job.submitted for job in active])
@@ -133,7 +131,7 @@ def _submitter(
     except ImportError as error:
         raise UsageError(
             "running points as jobs needs submitit, which is not installed",
-            remedy='install it with pip install "dawson[train]"',
+            remedy="install it in the clone of dawson: pip install '.[train]'",
         ) from error
     if place.kind == "slurm" and not all(shutil.which(tool) for tool in ("sbatch", "srun", "squeue")):
         raise UsageError(
@@ -223,14 +221,14 @@ def _state(job: _Running, states: Mapping[str, tuple[str, str]] | None, place: P
     return states.get(job.number, ("COMPLETED", ""))[0]
 
 
-def _tell_epoch(job: _Running, state: str | None, tell: Tell) -> None:
-    """Tell of a job that has begun, or has got an epoch further."""
+def _follow_epoch(job: _Running, state: str | None, follow: Follow) -> None:
+    """Report a job that has begun, or has got an epoch further."""
     if state == "PENDING":
         return
     epochs = epochs_of(job.task.folder)
     if len(epochs) > job.epochs:
         job.epochs = len(epochs)
-        tell(job.task.name, "running", epochs[-1] if epochs else {"job": job.number})
+        follow(job.task.name, "running", epochs[-1] if epochs else {"job": job.number})
 
 
 def _has_ended(job: _Running, logs: Path, grace_s: float) -> bool:

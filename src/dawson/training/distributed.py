@@ -60,11 +60,22 @@ def is_fast_in_bf16(device: torch.device) -> bool:
     return fast_bf16()
 
 
-def choose_precision(wanted: str, device: torch.device) -> str:
-    """``bf16`` or ``f32``: what is ``wanted``, or for ``auto`` what the device is fast in."""
+def choose_precision(wanted: str, device: torch.device, *, begun: str | None = None) -> str:
+    """``bf16`` or ``f32``: what is ``wanted``, or for ``auto`` what the device is fast in.
+
+    A run that has ``begun`` in one of them keeps it under ``auto``, unless the device would have to emulate it.
+    """
     if wanted != "auto":
         return wanted
-    return "bf16" if is_fast_in_bf16(device) else "f32"
+    fast = is_fast_in_bf16(device)
+    if begun is not None and (fast or begun == "f32"):
+        return begun
+    return "bf16" if fast else "f32"
+
+
+def mixed_precision(device: torch.device, precision: str) -> torch.autocast:
+    """A context in which a network computes in this precision."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
 
 
 @contextmanager

@@ -29,28 +29,30 @@ from dawson.core.errors import InputError, UsageError
 from dawson.core.grid import SAME_GRID_MM, Grid
 from dawson.core.study import Modality, Study
 from dawson.model.card import ONNX, Model, load_model
-from dawson.model.engine import load_engine
-from dawson.model.windows import run_model
+from dawson.model.engine import load_engine, precision
 from dawson.nifti.mask import MaskFile, read_mask
 from dawson.nifti.scan import read_scan
-from dawson.preparation.locator import about_locator, load_locator
-from dawson.preparation.prepare import prepare_study
+from dawson.preparation.locator import about_locator, load_locator, locate
 from dawson.preparation.register import align
 from dawson.preparation.resample import resample
 from dawson.preparation.single_volume import prepare_volume
+from dawson.preparation.visit import align_study
 from dawson.recipe import Recipe
 from dawson.recipe import SingleVolume as VolumeSettings
+from dawson.results.summary import code_hash
+from dawson.segmentation.passes import ask
 from dawson.synthesis.tissues import Anatomy
 
-VERSION = 8  # of the way in which scans are prepared and kept; another version is another hash
+PREPARING = ("core", "nifti", "model", "preparation", "quality", "segmentation", "training/prepared_cases.py")
+"""Code that what is kept hangs on."""
 STALE_S = 3600.0  # an unfinished folder that nobody has touched for so long was left by a process that died
 ARRAYS = ("images", "lesion", "anatomy")
 NOTES = "notes.json"
 
 
 @dataclass(frozen=True)
-class Unit:
-    """One training image: the case and those of its sequences that make it up."""
+class Example:
+    """One image to learn from: the case and those of its sequences that make it up."""
 
     case: Case
     modalities: tuple[Modality, ...]
@@ -62,7 +64,7 @@ class Unit:
 
 
 @dataclass(frozen=True, eq=False)
-class Prepared:
+class PreparedExample:
     """One training image, memory-mapped.
 
     ``images`` (channels, i, j, k) float16; ``lesion`` (i, j, k) uint8, 1 in lesions and UNSURE where nobody knows;
@@ -71,7 +73,7 @@ class Prepared:
     ``slices`` by sequence the axis along which the scan's voxels were longest, and how long in mm.
     """
 
-    unit: Unit
+    example: Example
     images: NDArray[np.float16]
     lesion: NDArray[np.uint8]
     anatomy: NDArray[np.uint8] | None
@@ -81,57 +83,79 @@ class Prepared:
 
     @property
     def name(self) -> str:
-        """The unit's name."""
-        return self.unit.name
+        """The example's name."""
+        return self.example.name
 
 
-def units_of(scans: Sequence[CaseScan], recipe: Recipe) -> list[Unit]:
+def examples_of(scans: Sequence[CaseScan], recipe: Recipe) -> list[Example]:
     """What the recipe learns from one by one: every volume, or all volumes of a visit together."""
     if recipe.volume is not None:
-        return [Unit(scan.case, (scan.modality,)) for scan in scans]
+        return [Example(scan.case, (scan.modality,)) for scan in scans]
     visits: dict[str, tuple[Case, set[Modality]]] = {}
     for scan in scans:
         visits.setdefault(scan.case.name, (scan.case, set()))[1].add(scan.modality)
-    return [Unit(case, tuple(s for s in Modality if s in own)) for case, own in visits.values()]
+    return [Example(case, tuple(s for s in Modality if s in own)) for case, own in visits.values()]
 
 
-def prepare_units(
-    units: Sequence[Unit],
+def prepare_examples(
+    examples: Sequence[Example],
     facts: Sequence[CaseFacts],
     recipe: Recipe,
     cache: Path,
     *,
-    helper: Path | None = None,
+    anatomy_model: Path | None = None,
+    left_out: list[str] | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> list[Prepared]:
-    """Prepare all units, or take what was kept of them in ``cache``.
+) -> list[PreparedExample]:
+    """Prepare all examples, or take what was kept of them in ``cache``.
 
-    ``helper`` is the model that finds the coarse anatomy where the network sees windows (the shipped one where left
-    out). ``progress`` is called with the number of units done and of all. Raises :class:`UsageError` where
-    the cache cannot be written, say because the disk is full: what was kept until then stays.
+    Args:
+        examples: what to prepare.
+        facts: what was found in the files of their cases.
+        recipe: tells what the network sees.
+        cache: folder of what is kept.
+        anatomy_model: finds the brain and its coarse anatomy where the network sees windows; the shipped model where
+            left out.
+        left_out: where given, examples that cannot be prepared are skipped, and why is appended to it.
+        progress: called with the number of examples done and of all.
+
+    Raises:
+        InputError: some examples cannot be prepared; all of them are listed.
+        UsageError: the cache cannot be written, say because the disk is full; what was kept until then stays.
     """
     known = {fact.name: fact for fact in facts}
-    finder = None if recipe.volume is not None else _Finder(load_model(helper))
-    done = []
+    finder = None if recipe.volume is not None else _Finder(load_model(anatomy_model))
+    done: list[PreparedExample] = []
+    bad: list[str] = []
     try:
         cache.mkdir(parents=True, exist_ok=True)
         _sweep(cache)
-        for number, unit in enumerate(units):
-            done.append(_prepared(unit, known[unit.case.name], recipe, cache, finder))
+        for number, example in enumerate(examples):
+            try:
+                done.append(_prepared(example, known[example.case.name], recipe, cache, finder))
+            except InputError as error:
+                bad.append(f"{example.name}: {error}")
             if progress is not None:
-                progress(number + 1, len(units))
+                progress(number + 1, len(examples))
     except OSError as error:
         raise UsageError(
             f"prepared scans cannot be kept there ({error.strerror or error})",
             file=cache,
             remedy="make room, or name another folder with --cache; what is there already stays of use",
         ) from error
+    if bad and left_out is None:
+        raise InputError(
+            f"{len(bad)} of {len(examples)} images cannot be prepared",
+            remedy="put these right, or go on without them with --skip-bad:\n  " + "\n  ".join(bad),
+        )
+    if left_out is not None:
+        left_out += bad
     return done
 
 
 @dataclass(frozen=True, eq=False)
 class _Fresh:
-    """What preparation made of a unit, before it is kept."""
+    """What preparation made of an example, before it is kept."""
 
     arrays: dict[str, NDArray[Any]]
     used: tuple[Modality, ...]
@@ -146,25 +170,29 @@ class _Finder:
         self.model, self.locator = model, about_locator()
         self.infer: Callable[..., Any] | None = None
 
-    def arrays(self, unit: Unit, facts: CaseFacts) -> _Fresh:
-        study = Study({s: read_scan(unit.case.scans[s], s) for s in unit.modalities})
+    def arrays(self, example: Example, facts: CaseFacts) -> _Fresh:
+        study = Study({s: read_scan(example.case.scans[s], s) for s in example.modalities})
         if self.infer is None:
             self.infer = load_engine(self.model)
-        inputs = prepare_study(study, self.model.recipe.prepare, load_locator())
-        _, seen = run_model(self.model, self.infer, inputs.images, classes=self.model.anatomy_weights)
-        drawn = read_mask(unit.case.mask)
+        aligned = align_study(study, self.model.recipe.prepare, begin=lambda _: None)
+        brain = locate(load_locator(), aligned.images, aligned.grid)
+        inferred = ask(aligned, brain, self.model, self.infer, begin=lambda _: None)
+        inputs = inferred.prepared
+        drawn = read_mask(example.case.mask)
         matrix: NDArray[np.float64] | None = None
         notes: tuple[str, ...] = ()
         same = drawn.grid.same_as(study.reference.grid, tolerance=SAME_GRID_MM)
         if facts.reference is not study.reference.modality and not same:
-            drawn_on = study.scans.get(facts.reference) or read_scan(unit.case.scans[facts.reference], facts.reference)
+            drawn_on = study.scans.get(facts.reference) or read_scan(
+                example.case.scans[facts.reference], facts.reference
+            )
             found = align(drawn_on, study.reference)
             matrix, notes = found.matrix, found.warnings
-        lesion = _labels(drawn, unit.case.unsure, inputs.grid, matrix)
-        anatomy = anatomy_around(lesion, seen)
+        lesion = _labels(drawn, example.case.unsure, inputs.grid, matrix)
+        anatomy = anatomy_around(lesion, inferred.anatomy)
         arrays: dict[str, NDArray[Any]] = {"images": inputs.images, "lesion": lesion, "anatomy": anatomy}
         slices = {s: _slices(study.scans[s].grid) for s in inputs.used}
-        return _Fresh(arrays, inputs.used, (*inputs.warnings, *notes), slices)
+        return _Fresh(arrays, inputs.used, (*inputs.warnings, *inferred.warnings, *notes), slices)
 
 
 def anatomy_around(lesion: NDArray[np.uint8], found: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -176,16 +204,18 @@ def anatomy_around(lesion: NDArray[np.uint8], found: NDArray[np.uint8]) -> NDArr
     return np.where((lesion == 1) & (found == Anatomy.DEEP_GREY), np.uint8(Anatomy.WHITE_MATTER), found)
 
 
-def _prepared(unit: Unit, facts: CaseFacts, recipe: Recipe, cache: Path, finder: _Finder | None) -> Prepared:
-    folder = cache / _key(unit, facts, recipe, finder)
+def _prepared(
+    example: Example, facts: CaseFacts, recipe: Recipe, cache: Path, finder: _Finder | None
+) -> PreparedExample:
+    folder = cache / _key(example, facts, recipe, finder)
     for attempt in range(2):
         if not folder.is_dir():
             if recipe.volume is not None:
-                _keep(folder, _volume_arrays(unit, facts, recipe.volume))
+                _keep(folder, _volume_arrays(example, facts, recipe.volume))
             elif finder is not None:
-                _keep(folder, finder.arrays(unit, facts))
+                _keep(folder, finder.arrays(example, facts))
         try:
-            return _taken_up(folder, unit)
+            return _taken_up(folder, example)
         except (ValueError, EOFError, KeyError, FileNotFoundError):  # damaged, say by a power cut: make it again
             if attempt:
                 raise
@@ -193,29 +223,29 @@ def _prepared(unit: Unit, facts: CaseFacts, recipe: Recipe, cache: Path, finder:
     raise InputError("cannot be prepared", file=folder, remedy="delete it and try again")
 
 
-def _taken_up(folder: Path, unit: Unit) -> Prepared:
+def _taken_up(folder: Path, example: Example) -> PreparedExample:
     notes = json.loads((folder / NOTES).read_text("utf-8"))
     images, lesion = (np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in ARRAYS[:2])
     file = folder / f"{ARRAYS[2]}.npy"
     anatomy = np.load(file, mmap_mode="r", allow_pickle=False) if file.exists() else None
     used = tuple(Modality(name) for name in notes["used"])
     slices = {Modality(name): (int(axis), float(mm)) for name, (axis, mm) in notes["slices"].items()}
-    return Prepared(unit, images, lesion, anatomy, used, tuple(notes["warnings"]), slices)
+    return PreparedExample(example, images, lesion, anatomy, used, tuple(notes["warnings"]), slices)
 
 
-def _volume_arrays(unit: Unit, facts: CaseFacts, settings: VolumeSettings) -> _Fresh:
-    (modality,) = unit.modalities
-    scan = read_scan(unit.case.scans[modality], modality)
+def _volume_arrays(example: Example, facts: CaseFacts, settings: VolumeSettings) -> _Fresh:
+    (modality,) = example.modalities
+    scan = read_scan(example.case.scans[modality], modality)
     prepared = prepare_volume(scan, settings)
-    drawn = read_mask(unit.case.mask)
+    drawn = read_mask(example.case.mask)
     matrix: NDArray[np.float64] | None = None
     notes: tuple[str, ...] = ()
     if modality is not facts.reference and not scan.grid.same_as(drawn.grid, tolerance=SAME_GRID_MM):
         # World of this scan, on a grid of its own → world of the mask, which lies on another scan of the visit.
-        found = align(scan, read_scan(unit.case.scans[facts.reference], facts.reference))
+        found = align(scan, read_scan(example.case.scans[facts.reference], facts.reference))
         matrix = np.asarray(np.linalg.inv(found.matrix), dtype=np.float64)
         notes = found.warnings
-    lesion = _labels(drawn, unit.case.unsure, prepared.grid, matrix)
+    lesion = _labels(drawn, example.case.unsure, prepared.grid, matrix)
     warnings = (*scan.warnings, *prepared.warnings, *notes)
     return _Fresh(
         {"images": prepared.voxels[None], "lesion": lesion}, (modality,), warnings, {modality: _slices(scan.grid)}
@@ -241,16 +271,17 @@ def _labels(
     return labels
 
 
-def _key(unit: Unit, facts: CaseFacts, recipe: Recipe, finder: _Finder | None) -> str:
+def _key(example: Example, facts: CaseFacts, recipe: Recipe, finder: _Finder | None) -> str:
     content = {
-        "version": VERSION,
-        "scans": {s: facts.sha256[unit.case.scans[s]] for s in unit.modalities},
-        "mask": facts.sha256[unit.case.mask],
-        "unsure": None if unit.case.unsure is None else facts.sha256[unit.case.unsure],
-        "mask lies on": facts.sha256[unit.case.scans[facts.reference]],
+        "code": code_hash(PREPARING),
+        "scans": {s: facts.sha256[example.case.scans[s]] for s in example.modalities},
+        "mask": facts.sha256[example.case.mask],
+        "unsure": None if example.case.unsure is None else facts.sha256[example.case.unsure],
+        "mask lies on": facts.sha256[example.case.scans[facts.reference]],
         "volume": None if recipe.volume is None else asdict(recipe.volume),
         "network": None if finder is None else finder.model.card["sha256"][ONNX],
         "anatomy weights": None if finder is None else finder.model.anatomy_weights,
+        "precision": None if finder is None else precision(finder.model),
         "locator": None if finder is None else finder.locator["sha256"],
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]

@@ -1,4 +1,4 @@
-"""The record of a run: JSON lines and TensorBoard on disk, and whoever wants to be told."""
+"""The record of a run: JSON lines and TensorBoard on disk, and whoever follows it."""
 
 from __future__ import annotations
 
@@ -8,24 +8,26 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from dawson.core.errors import UsageError
-from dawson.training.run_folder import RECORD, Tell, truncate
+from dawson.training.run_folder import RECORD, truncate
+from dawson.training.settings import Progress
 
 EVERY = 10  # steps
 TENSORBOARD = "tensorboard"
 
 
 class Log:
-    """Open while a run goes on; with ``tell`` None (a process that does not lead) nothing is written."""
+    """Open while a run goes on; with ``progress`` None (a process that does not lead) nothing is written."""
 
-    def __init__(self, out: Path, tell: Tell | None, *, begin: int) -> None:
-        self.out, self.tell, self.begin = out, tell, begin
+    def __init__(self, out: Path, progress: Progress | None, *, begin: int) -> None:
+        self.out, self.progress, self.begin = out, progress, begin
         self.file: IO[str] | None = None
         self.board: Any = None
         self.sums: dict[str, float] = {}
         self.seconds, self.count = 0.0, 0
+        self.recent: tuple[float, ...] = ()  # seconds of the last steps
 
     def __enter__(self) -> Self:
-        if self.tell is not None:
+        if self.progress is not None:
             truncate(self.out / RECORD, self.begin)
             self.file = (self.out / RECORD).open("a", encoding="utf-8")
             self.board = _board(self.out / TENSORBOARD, self.begin)
@@ -44,6 +46,7 @@ class Log:
         for name, value in figures.items():
             self.sums[name] = self.sums.get(name, 0.0) + value
         self.seconds, self.count = self.seconds + seconds, self.count + 1
+        self._follow(step, steps, seconds, rate, figures)
         if step % EVERY:
             return
         means = {name: round(total / self.count, 5) for name, total in self.sums.items()}
@@ -51,6 +54,14 @@ class Log:
         self.sums, self.seconds, self.count = {}, 0.0, 0
         self._write({"event": "step", "step": step, "of": steps, "lr": rate, "seconds_per_step": each, **means})
         self._draw({"train": means, "lr": rate}, step)
+
+    def _follow(self, step: int, steps: int, seconds: float, rate: float, figures: dict[str, float]) -> None:
+        """Tell whoever follows the run of every single step, and of the time that is left at this pace."""
+        self.recent = (*self.recent[-EVERY + 1 :], seconds)
+        each = sum(self.recent) / len(self.recent)
+        if self.progress is not None:
+            entry = {"event": "progress", "step": step, "of": steps, "lr": rate, "loss": figures["loss"]}
+            self.progress(entry | {"dice": figures["dice"], "seconds_per_step": each, "left_s": each * (steps - step)})
 
     def epoch(
         self,
@@ -78,7 +89,7 @@ class Log:
         self._write(entry)
 
     def _write(self, entry: dict[str, Any]) -> None:
-        if self.file is not None and self.tell is not None:
+        if self.file is not None and self.progress is not None:
             try:
                 self.file.write(json.dumps(entry) + "\n")
                 self.file.flush()
@@ -88,7 +99,7 @@ class Log:
                     file=self.out / RECORD,
                     remedy="make room and add --resume; the last checkpoint is whole",
                 ) from error
-            self.tell(entry)
+            self.progress(entry)
 
     def _draw(self, figures: dict[str, Any], step: int) -> None:
         if self.board is None:

@@ -16,57 +16,65 @@ from typing import Any
 from dawson.core.errors import UsageError
 from dawson.core.files import replace_file
 from dawson.recipe import Recipe, recipe_from_dict, recipe_to_dict
+from dawson.training.settings import TrainingOptions
 
 CHECKPOINT, BEST, RECORD, RECIPE = "checkpoint.safetensors", "best.safetensors", "record.jsonl", "recipe.json"
 RESULT, SPLIT, MODEL = "result.json", "split.tsv", "model"
-
-Tell = Callable[[dict[str, Any]], None]
 
 
 def open_run(
     out: Path,
     recipe: Recipe,
-    overrides: Mapping[str, str] | None,
+    options: TrainingOptions,
     *,
-    resume: bool,
-    start: Mapping[str, Any] | None = None,
+    start: Mapping[str, Any] | None,
+    choose_precision: Callable[[str | None], str],
 ) -> None:
     """Make the run folder, or check that the run in it used this recipe.
 
-    The learning rate and the number of steps may change from one part of a run to the next, which is written
-    down; anything else would leave a card that does not say how the weights came about. ``start`` is
-    the model that the run goes on from.
+    Learning rate, number of steps and precision may change from one part of a run to the next, which is written down;
+    anything else would leave a card that does not say how the weights came about. ``start`` names the model that the
+    run goes on from; ``choose_precision`` is called with the precision that the run has begun in, if it has.
     """
     rates: list[dict[str, Any]] = []
+    named = None if start is None else dict(start)
     try:
         out.mkdir(parents=True, exist_ok=True)
         begun = (out / CHECKPOINT).exists()
-        if begun and not resume:
+        if begun and not options.resume:
             raise UsageError("holds a run already", file=out, remedy="add --resume to go on, or name another folder")
         if begun and (out / RECIPE).exists():
-            stored = json.loads((out / RECIPE).read_text("utf-8"))
-            before, rates = recipe_from_dict(stored["recipe"]), stored.get("rates", [])
-            if stored.get("from") != (None if start is None else dict(start)):
-                raise UsageError(
-                    "was begun from another model, or from none", file=out, remedy="resume with the same --from option"
-                )
-            optimizer = replace(before.optimizer, lr=recipe.optimizer.lr, steps=recipe.optimizer.steps)
-            if replace(before, optimizer=optimizer) != recipe:
-                raise UsageError(
-                    "was begun with another recipe (only optimizer.lr and optimizer.steps may change)",
-                    file=out,
-                    remedy="resume with the same recipe and --set options, or train into an empty folder",
-                )
-        rate = {"lr": recipe.optimizer.lr, "steps": recipe.optimizer.steps}
+            rates = _check_same(out, recipe, named)
+        precision = choose_precision(rates[-1]["precision"] if rates else None)
+        rate = {"lr": recipe.optimizer.lr, "steps": recipe.optimizer.steps, "precision": precision}
         rates = rates if rates and rates[-1] == rate else [*rates, rate]
-        content = {"recipe": recipe_to_dict(recipe), "set": dict(overrides or {}), "rates": rates}
-        write_json(out / RECIPE, content | {"from": None if start is None else dict(start)})
+        content = {"recipe": recipe_to_dict(recipe), "set": dict(options.overrides), "rates": rates}
+        write_json(out / RECIPE, content | {"from": named})
     except OSError as error:
         raise UsageError(f"cannot be used ({error.strerror})", file=out, remedy="name another folder") from error
 
 
+def _check_same(out: Path, recipe: Recipe, start: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """Refuse to go on with another recipe or model; returns the rates of the run so far."""
+    stored = json.loads((out / RECIPE).read_text("utf-8"))
+    if stored.get("from") != start:
+        raise UsageError(
+            "was begun from another model, or from none", file=out, remedy="resume with the same --from option"
+        )
+    before, now = recipe_from_dict(stored["recipe"]), recipe.optimizer
+    optimizer = replace(before.optimizer, lr=now.lr, steps=now.steps, precision=now.precision)
+    if replace(before, optimizer=optimizer) != recipe:
+        raise UsageError(
+            "was begun with another recipe (only optimizer.lr, optimizer.steps and optimizer.precision may change)",
+            file=out,
+            remedy="resume with the same recipe and --set options, or train into an empty folder",
+        )
+    rates: list[dict[str, Any]] = stored["rates"]
+    return rates
+
+
 def rates_of(out: Path) -> list[dict[str, Any]]:
-    """Learning rate and steps as they were asked for, from part to part of the run."""
+    """Learning rate, steps and precision, from part to part of the run."""
     rates: list[dict[str, Any]] = json.loads((out / RECIPE).read_text("utf-8"))["rates"]
     return rates
 

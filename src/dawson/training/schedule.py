@@ -18,8 +18,8 @@ class Growth:
     stale: int = 0
     """Epochs since the best one, or since the learning rate last fell."""
 
-    def see(self, dice: float, epoch: int, settings: Optimizer) -> bool:
-        """Take note of an epoch's validation Dice; returns whether it is the best so far."""
+    def update(self, dice: float, epoch: int, settings: Optimizer) -> bool:
+        """Take in an epoch's validation Dice; returns whether it is the best so far."""
         if dice > self.best:
             self.best, self.best_epoch, self.stale = dice, epoch, 0
             return True

@@ -16,18 +16,42 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from dawson.core.study import Modality
-from dawson.recipe import Recipe
+from dawson.recipe import Augment, Recipe
 from dawson.synthesis.graft import graft
 from dawson.synthesis.label_maps import HeadModel, LesionMap
 from dawson.synthesis.rescan import rescan
 from dawson.synthesis.samples import Sample, synthesize, vary
 from dawson.synthesis.visibility import seen_by_raters
-from dawson.training.augment import augment
-from dawson.training.prepared_cases import Prepared
+from dawson.training.prepared_cases import PreparedExample
 
 BLOCK = 8  # synthetic patches
+RIGHT_LEFT, FRONT_BACK = 0, 1  # axes of (i, j, k)
 Item = tuple[Tensor, Tensor, Tensor, str]
 """Images (channels, i, j, k) float32, lesion (i, j, k) uint8, anatomy alike or empty, and a name for errors."""
+
+
+def augment(images: Tensor, lesion: Tensor, settings: Augment, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """A random variant of a prepared scan: images (channels, i, j, k) in [0, 1] and its lesion mask (i, j, k).
+
+    Flips move both; brightness and contrast change the images about their mean, Gaussian noise comes last, and
+    the result is clipped to [0, 1].
+    """
+    axes = [
+        axis
+        for axis, probability in ((RIGHT_LEFT, settings.flip_horizontal), (FRONT_BACK, settings.flip_vertical))
+        if rng.random() < probability
+    ]
+    if axes:
+        images, lesion = images.flip([axis + 1 for axis in axes]), lesion.flip(axes)
+    gain = 1 + rng.uniform(-settings.contrast, settings.contrast)
+    offset = rng.uniform(-settings.brightness, settings.brightness)
+    mean = float(images.mean())
+    images = images * gain + (mean * (1 - gain) + offset)
+    noise = rng.uniform(0, settings.noise)
+    if noise > 0:
+        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        images = images.add_(torch.randn(images.shape, generator=generator), alpha=noise)
+    return images.clamp_(0, 1), lesion
 
 
 class Source(Protocol):
@@ -42,7 +66,7 @@ class Source(Protocol):
 class Volumes:
     """Real scans, whole: every one once in random order, then again in another, each time varied."""
 
-    prepared: Sequence[Prepared]
+    prepared: Sequence[PreparedExample]
     recipe: Recipe
 
     def draw(self, number: int) -> Item:
@@ -62,7 +86,7 @@ class Windows:
     Where there are ``lesions``, a share of the windows gets some of these beside its own.
     """
 
-    prepared: Sequence[Prepared]
+    prepared: Sequence[PreparedExample]
     recipe: Recipe
     lesions: Sequence[LesionMap] = ()
 
@@ -92,7 +116,7 @@ class Windows:
         sample = vary(sample, rng, drop=0.0)
         return sample.images, sample.lesion, sample.anatomy, one.name
 
-    def _corner(self, one: Prepared, rng: np.random.Generator) -> list[int]:
+    def _corner(self, one: PreparedExample, rng: np.random.Generator) -> list[int]:
         shape, window = np.array(one.lesion.shape), self.recipe.prepare.window
         room = np.maximum(shape - window, 0)
         corner = rng.integers(0, room + 1)

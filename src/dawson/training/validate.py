@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from dawson.core.arrays import UNSURE
 from dawson.model.windows import run_windows
 from dawson.recipe import Recipe
-from dawson.training.distributed import choose_precision
+from dawson.training.distributed import mixed_precision
 from dawson.training.loss import loss
-from dawson.training.prepared_cases import Prepared
+from dawson.training.prepared_cases import PreparedExample
 
 
 def scores(found: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
@@ -33,16 +33,18 @@ def scores(found: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
     return 2 * iou / (1 + iou), iou
 
 
-def validate(network: nn.Module, prepared: Iterable[Prepared], recipe: Recipe, device: torch.device) -> dict[str, Any]:
+def validate(
+    network: nn.Module, prepared: Iterable[PreparedExample], recipe: Recipe, device: torch.device, precision: str
+) -> dict[str, Any]:
     """Mean loss, Dice and IoU over prepared images, and the mean Dice by their sequences."""
     rows: list[tuple[str, float, float, float]] = []
     network.eval()
     with torch.no_grad():
         for one in prepared:
-            probability, part = _predict(network, one, recipe, device)
+            probability, part = _predict(network, one, recipe, device, precision)
             truth = torch.from_numpy(np.array(one.lesion))[None]
             dice, iou = scores(probability[None] >= recipe.measure.threshold, truth)
-            rows.append(("+".join(one.unit.modalities), part, float(dice), float(iou)))
+            rows.append(("+".join(one.example.modalities), part, float(dice), float(iou)))
     network.train()
     by_sequence = {
         name: round(float(np.mean([dice for other, _, dice, _ in rows if other == name])), 6)
@@ -54,15 +56,15 @@ def validate(network: nn.Module, prepared: Iterable[Prepared], recipe: Recipe, d
     return figures | {"by_sequence": by_sequence}
 
 
-def _predict(network: nn.Module, one: Prepared, recipe: Recipe, device: torch.device) -> tuple[Tensor, float]:
+def _predict(
+    network: nn.Module, one: PreparedExample, recipe: Recipe, device: torch.device, precision: str
+) -> tuple[Tensor, float]:
     """Lesion probability (i, j, k), and the lesions' part of the loss."""
     images = one.images.astype(np.float32)
 
     def infer(window: NDArray[np.float32]) -> NDArray[np.float32]:
         batch = torch.from_numpy(window)[None].to(device)
-        with torch.autocast(
-            device.type, torch.bfloat16, enabled=choose_precision(recipe.optimizer.precision, device) == "bf16"
-        ):
+        with mixed_precision(device, precision):
             logits = network(batch.to(memory_format=torch.channels_last_3d))[0, :1]
         return np.asarray(torch.sigmoid(logits.float()).cpu().numpy())
 

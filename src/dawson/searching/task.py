@@ -1,8 +1,7 @@
-"""Many training runs: one after another in this process, or as jobs through submitit, here or on Slurm.
+"""One training run of a search: what it is, where it may run, and carrying it out in this process.
 
 Every run is resumable and says by itself whether it is finished (``result.json``). So nothing here needs to
-be remembered: whatever ends a process, doing the same again takes up what is unfinished. A job that still
-waits or runs in Slurm's queue is found again and watched, not submitted twice.
+be remembered: whatever ends a process, doing the same again takes up what is unfinished.
 """
 
 from __future__ import annotations
@@ -10,20 +9,20 @@ from __future__ import annotations
 import json
 import os
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from dawson.core.errors import DawsonError, UsageError
 from dawson.training.run_folder import RECORD, RESULT, epochs
+from dawson.training.settings import TrainingData, TrainingOptions
 
 Train = Callable[..., Any]
 """Called like :func:`dawson.training.run.train`."""
-Tell = Callable[[str, str, Mapping[str, Any]], None]
-"""Called with a task's name, its state and what is known: ``{"reason": ...}`` or a record of the run.
+Follow = Callable[[str, str, Mapping[str, Any]], None]
+"""Called with a task's name, its state and what is known of it: ``{"reason": ...}`` or a record of the run.
 
 States are ``waiting``, ``running``, ``finished`` and ``failed``.
 """
@@ -32,12 +31,13 @@ BUSY = "another process is training it"
 
 @dataclass(frozen=True)
 class Task:
-    """One training run: the folder that it fills, and the options of the training function."""
+    """One training run: the folder that it fills, and the arguments of the training function."""
 
     name: str
     recipe: str | Path
     folder: Path
-    options: Mapping[str, Any]
+    data: TrainingData
+    options: TrainingOptions
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,19 @@ class Place:
 
     kind: str = "here"
     at_once: int | None = 1
+
+
+@dataclass(frozen=True)
+class Jobs:
+    """How tasks are run: where, with which options of sbatch, by which function, and how often jobs are looked after.
+
+    ``run`` is :func:`dawson.training.run.train` where left out, ``poll_s`` 10 s for Slurm.
+    """
+
+    place: Place = Place()
+    slurm: Mapping[str, str] = field(default_factory=dict)
+    run: Train | None = None
+    poll_s: float | None = None
 
 
 def parse_place(text: str | None) -> Place:
@@ -70,50 +83,6 @@ def result_of(folder: Path) -> dict[str, Any] | None:
 def epochs_of(folder: Path) -> list[dict[str, Any]]:
     """The epochs that a run has recorded so far, finished or not."""
     return epochs(folder / RECORD)
-
-
-def run_tasks(
-    tasks: Sequence[Task],
-    place: Place,
-    logs: Path,
-    *,
-    run: Train | None = None,
-    slurm: Mapping[str, str] | None = None,
-    tell: Tell,
-    poll_s: float | None = None,
-) -> dict[str, str]:
-    """Bring every task to its end; a failing one does not stop the others.
-
-    Args:
-        tasks: what to run; finished ones should not be among them.
-        place: where, see :func:`parse_place`.
-        logs: folder for logs, reasons and what submitit needs.
-        run: the training function; :func:`dawson.training.run.train` where left out.
-        slurm: options of sbatch by name, such as ``{"partition": "gpu", "time": "12:00:00"}``.
-        tell: called with every change of a task.
-        poll_s: how often to look after jobs, in seconds; by default 10 s for Slurm.
-
-    Returns:
-        Why a task is not finished, in a sentence, by the task's name.
-
-    Raises:
-        UsageError: submitit or Slurm is not there, or Slurm refuses the options.
-    """
-    logs.mkdir(parents=True, exist_ok=True)
-    if place.kind != "here":
-        from dawson.searching.submit import run_jobs  # noqa: PLC0415 (which builds on this module)
-
-        return run_jobs(tasks, place, logs, run=run, slurm=slurm or {}, tell=tell, poll_s=poll_s)
-    reasons: dict[str, str] = {}
-    for task in tasks:
-        tell(task.name, "running", {})
-        reason = carry_out(task, logs, run, progress=partial(tell, task.name, "running"))
-        if reason is None:
-            tell(task.name, "finished", {})
-        else:
-            reasons[task.name] = reason
-            tell(task.name, "failed", {"reason": reason})
-    return reasons
 
 
 def carry_out(
@@ -143,7 +112,8 @@ def carry_out(
         note.unlink(missing_ok=True)
         trace = ""
         try:
-            (run or _train())(task.recipe, task.folder, **task.options, resume=task.folder.exists(), progress=progress)
+            options = replace(task.options, resume=task.folder.exists())
+            (run or _train())(task.recipe, task.folder, task.data, options, progress=progress)
         except DawsonError as error:
             reason = str(error)
         except Exception as error:
