@@ -21,13 +21,14 @@ from safetensors.torch import load_file
 from dawson.cases.check import check_cases
 from dawson.cases.find import find_cases
 from dawson.core.arrays import UNSURE
-from dawson.core.errors import DawsonError, UsageError
+from dawson.core.errors import DawsonError, EvaluationError, InputError, UsageError
 from dawson.core.study import Modality, Scan, Study
 from dawson.model.card import load_model
 from dawson.nifti.scan import read_scan
 from dawson.preparation.register import Alignment
 from dawson.recipe import Augment, Recipe, load_recipe
 from dawson.segmentation.pipeline import segment
+from dawson.training import distributed, prepared_cases
 from dawson.training.prepared_cases import Example, prepare_examples
 from dawson.training.run_folder import CHECKPOINT, read_record
 from dawson.training.sources import Volumes, augment
@@ -332,8 +333,9 @@ def test_a_full_disk_is_told_and_leaves_nothing_broken(
     assert len(prepare_examples(examples, facts, recipe, tmp_path)) == 2
 
 
-def test_ctrl_c_loses_nothing(tmp_path: Path, toy_cohort: Path) -> None:
-    """A real process, stopped by a real signal, goes on to the weights of one that was left alone."""
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_loses_nothing_and_is_answered(tmp_path: Path, toy_cohort: Path, number: int, code: int) -> None:
+    """A real process without a terminal, stopped by a real signal, goes on to the weights of one left alone."""
     program = (
         "import sys; from pathlib import Path; from dawson.cli.app import main; "
         "main(['train', '--recipe', 'paper', '--cases', sys.argv[1], '-o', sys.argv[2], '--split', '6/4/2', "
@@ -348,12 +350,16 @@ def test_ctrl_c_loses_nothing(tmp_path: Path, toy_cohort: Path) -> None:
     while time.monotonic() < deadline and process.poll() is None:
         record = out / "record.jsonl"
         if record.exists() and len(record.read_text().splitlines()) >= 2:
-            process.send_signal(signal.SIGINT)
+            process.send_signal(number)
             break
         time.sleep(0.02)
     _, told = process.communicate(timeout=120)
-    assert process.returncode == 130, told
+    assert process.returncode == code, told
     assert "--resume" in told
+    lines = told.splitlines()
+    assert any(line.startswith("Training paper: 400 steps in ") for line in lines)
+    assert any(line.startswith("step 1 of 400, loss ") for line in lines)
+    assert sum(line.startswith("step ") for line in lines) <= 3  # of hundreds: one a minute
     assert (out / CHECKPOINT).exists()
     resumed = run(out, toy_cohort, resume=True, overrides=dict(s.split("=", 1) for s in settings))
     whole = run(tmp_path / "whole", toy_cohort, overrides=dict(s.split("=", 1) for s in settings))
@@ -418,3 +424,97 @@ def test_a_finished_run_tests_once_and_draws_its_curves(tmp_path: Path, toy_coho
     before = (out / "test" / "summary.json").stat().st_mtime_ns
     run(out, toy_cohort, test=True, split="8/2/2", resume=True)
     assert (out / "test" / "summary.json").stat().st_mtime_ns == before
+
+
+def test_a_run_whose_test_fails_keeps_all_and_says_so(
+    tmp_path: Path, toy_cohort: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: object, **options: object) -> None:
+        raise InputError("no brain was found", remedy="train longer")
+
+    monkeypatch.setattr("dawson.training.finish.evaluate_model", fail)
+    with pytest.raises(EvaluationError, match=r"no brain was found; train longer.*--resume") as raised:
+        run(tmp_path / "run", toy_cohort, test=True, split="8/2/2")
+    assert raised.value.exit_code == 1
+    assert load_model(tmp_path / "run").card["steps"] == int(TINY["optimizer.steps"])
+    assert "no brain" in json.loads((tmp_path / "run" / "result.json").read_text())["test"]["failed"]
+    monkeypatch.undo()
+    run(tmp_path / "run", toy_cohort, test=True, split="8/2/2", resume=True)  # tests again, trains no more
+
+
+def test_scans_that_cannot_be_prepared_are_listed_together_or_left_out(
+    tmp_path: Path, toy_cohort: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = prepared_cases.prepare_volume
+
+    def prepare(scan: object, settings: object) -> object:
+        if Path(scan.file).name in ("p1_flair.nii.gz", "p2_flair.nii.gz"):  # type: ignore[attr-defined]
+            raise InputError("shows no brain", remedy="scan again", file=scan.file)  # type: ignore[attr-defined]
+        return real(scan, settings)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(prepared_cases, "prepare_volume", prepare)
+    with pytest.raises(InputError, match=r"(?s)2 of 12 images.*--skip-bad.*p[12]_flair.*p[12]_flair"):
+        run(tmp_path / "run", toy_cohort, split="8/4/0", steps=1)
+    told: list[dict[str, object]] = []
+    options = {"split": "8/4/0", "steps": 1, "skip_bad": True, "progress": told.append}
+    model = run(tmp_path / "other", toy_cohort, **options)
+    lines = [line for record in told if record["event"] == "table" for line in record["lines"]]  # type: ignore[union-attr]
+    assert sum(line.startswith("Left out: ") for line in lines) == 2
+    assert load_model(model).card["data"]["left out"] == 2
+
+
+def test_prepared_cases_are_kept_by_code_and_precision(
+    tmp_path: Path, toy_cohort: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cases = find_cases(toy_cohort)[:1]
+    facts = check_cases(find_cases(toy_cohort))
+    example = Example(cases[0], (Modality.FLAIR,))
+    finder = prepared_cases._Finder(load_model(None))
+    windows = load_recipe("dawson", {})
+
+    def key() -> str:
+        return prepared_cases._key(example, facts[0], windows, finder)
+
+    before = key()
+    assert key() == before
+    monkeypatch.setattr(prepared_cases, "precision", lambda model: "another")
+    assert key() != before
+    monkeypatch.undo()
+    monkeypatch.setattr(prepared_cases, "code_hash", lambda parts: "another")
+    assert key() != before
+
+
+@pytest.mark.parametrize(
+    ("wanted", "begun", "fast", "chosen"),
+    [
+        ("auto", None, True, "bf16"),
+        ("auto", None, False, "f32"),
+        ("auto", "bf16", True, "bf16"),
+        ("auto", "f32", True, "f32"),
+        ("auto", "f32", False, "f32"),
+        ("auto", "bf16", False, "f32"),
+        ("bf16", "f32", False, "bf16"),
+        ("f32", "bf16", True, "f32"),
+    ],
+)
+def test_precision_is_what_is_fast_and_a_run_keeps_it(
+    monkeypatch: pytest.MonkeyPatch, wanted: str, begun: str | None, chosen: str, *, fast: bool
+) -> None:
+    monkeypatch.setattr(distributed, "fast_bf16", lambda: fast)
+    assert distributed.choose_precision(wanted, torch.device("cpu"), begun=begun) == chosen
+
+
+def test_a_resumed_run_keeps_its_precision_and_records_a_change(
+    tmp_path: Path, toy_cohort: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[dict[str, object]] = []
+    monkeypatch.setattr(distributed, "fast_bf16", lambda: False)
+    run(tmp_path / "run", toy_cohort, steps=1, progress=told.append)
+    monkeypatch.setattr(distributed, "fast_bf16", lambda: True)
+    run(tmp_path / "run", toy_cohort, steps=2, resume=True, progress=told.append)
+    wished = {"optimizer.precision": '"bf16"'}
+    model = run(tmp_path / "run", toy_cohort, steps=3, resume=True, overrides=TINY | wished, progress=told.append)
+    starts = [record for record in told if record["event"] == "start"]
+    assert [record["precision"] for record in starts] == ["f32", "f32", "bf16"]
+    assert starts[2]["precision_before"] == "f32"
+    assert [rate["precision"] for rate in load_model(model).card["rates"]] == ["f32", "bf16"]
