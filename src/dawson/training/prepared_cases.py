@@ -192,7 +192,7 @@ class _Finder:
         anatomy = anatomy_around(lesion, inferred.anatomy)
         arrays: dict[str, NDArray[Any]] = {"images": inputs.images, "lesion": lesion, "anatomy": anatomy}
         slices = {s: _slices(study.scans[s].grid) for s in inputs.used}
-        return _Fresh(arrays, inputs.used, (*inputs.warnings, *inferred.warnings, *notes), slices)
+        return _Fresh(arrays, inputs.used, (*inputs.warnings, *notes), slices)
 
 
 def anatomy_around(lesion: NDArray[np.uint8], found: NDArray[np.uint8]) -> NDArray[np.uint8]:
