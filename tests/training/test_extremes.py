@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from dawson.core.study import Modality
 from dawson.recipe import Recipe, load_recipe
 from dawson.recipe.schema import TABLES
-from dawson.training.augment import augment
+from dawson.training.data import Data
 from dawson.training.distributed import Team
-from dawson.training.run import _build, _step
-from dawson.training.sources import Patches, Windows
+from dawson.training.fit import Setting, advance, build, compute_gradients
+from dawson.training.sources import Patches, Windows, augment
 
 SMALL = {
     "prepare.window": 32,
@@ -90,10 +90,13 @@ def test_one_step_at_the_extremes(recipe: Recipe, toy_head: Any, toy_lesions: An
     )
     real = Windows([visit], recipe, toy_lesions).draw(1)  # type: ignore[list-item]
     images, lesion = augment(real[0].clamp(0, 1), real[1], recipe.augment, np.random.default_rng(0))
-    network, _, optimizer, state = _build(recipe, Team(0, 1, torch.device("cpu")), tmp_path / "none", None)
+    team = Team(0, 1, torch.device("cpu"))
+    learner = build(recipe, team, tmp_path / "none", None)
+    setting = Setting(recipe, "f32", Data(Patches([toy_head], toy_lesions, recipe)), team, tmp_path, 0)
     for item in (synthetic, real, (images, lesion, real[2], "volume")):
         assert torch.isfinite(item[0]).all()
         batch = (item[0][None].float(), item[1][None], item[2][None], [item[3]])
-        figures = _step(network, optimizer, batch, recipe, Team(0, 1, torch.device("cpu")), state)
+        figures = compute_gradients(learner, learner.network, batch, setting)
+        advance(learner, figures, recipe)
         assert all(math.isfinite(value) for value in figures.values())
-    assert all(torch.isfinite(weight).all() for weight in network.state_dict().values())
+    assert all(torch.isfinite(weight).all() for weight in learner.network.state_dict().values())
