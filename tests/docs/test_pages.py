@@ -117,6 +117,15 @@ def test_every_key_of_a_summary_is_explained(hooks, tmp_path):
     assert [key for key in sorted(keys) if not any(fits(key, name) for name in known)] == []
 
 
+@pytest.mark.parametrize(
+    "part", ["command_line", "recipe_fields", "result_files", "summary_keys", "evaluation_columns"]
+)
+def test_nothing_is_named_without_a_word_on_it(hooks, part):
+    rows = [line for line in getattr(hooks, part)().splitlines() if line.startswith("| `")]
+    assert rows
+    assert [row for row in rows if not row.rstrip("| ").rsplit(" | ", 1)[-1] or re.search(r"\|\s*\|$", row)] == []
+
+
 def test_generated_parts_are_filled(hooks):
     for page in (DOCS / "reference").glob("*.md"):
         for marker in re.findall(r"^\{\{.*\}\}$", page.read_text("utf-8"), re.MULTILINE):
@@ -134,6 +143,11 @@ def test_every_command_stands_on_the_page_of_the_command_line(hooks):
     text = hooks.command_line()
     for name in typer.main.get_command(app).commands:
         assert f"## dawson {name}\n" in text
+
+
+def test_every_public_name_stands_on_the_page_of_python():
+    page = (DOCS / "reference" / "api.md").read_text("utf-8")
+    assert [name for name in dawson.__all__ if f"::: dawson.{name}\n" not in page] == ["__version__"]
 
 
 def test_every_field_of_a_recipe_is_explained(hooks):

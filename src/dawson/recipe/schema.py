@@ -85,7 +85,9 @@ class Network:
     """The U-Net: channels by level, and convolutions by level on either side."""
 
     widths: Annotated[tuple[Width, ...], _LIST] = (16, 32, 64, 128, 256)
+    """Channels of each level, from full resolution down."""
     convolutions: Annotated[tuple[Convolutions, ...], _LIST] = (1, 2, 2, 2, 2)
+    """Convolutions of each level, on the way down and on the way up."""
 
     @model_validator(mode="after")
     def _level_by_level(self) -> Network:
@@ -110,6 +112,7 @@ class Loss:
     small_lesion_weight: Annotated[float, Field(ge=0, le=1e3), Finite] = 4.0
     """Extra weight in the BCE of lesion voxels that have little lesion around them."""
     anatomy: Annotated[float, Field(ge=0, le=1e3), Finite] = 1.0
+    """Weight of the anatomy's cross-entropy beside the lesion terms."""
     anatomy_weights: Annotated[tuple[Weight, ...], _LIST] = (1.2, 3.0, 1.2, 1.0, 2.0, 0.8, 1.3, 3.0)
     """By class from outside to brain-stem: the small ones would else be left out for long."""
 
@@ -121,18 +124,26 @@ class Optimizer:
     algorithm: Literal["adam", "adamw"] = "adamw"
     """``adamw``, or ``adam``, for which ``weight_decay`` must be 0."""
     lr: Annotated[float, Field(gt=0), Finite] = 1e-3
+    """Highest learning rate."""
     schedule: Literal["cosine", "plateau"] = "cosine"
     """``cosine``: linear warm-up, then a cosine down to a hundredth of ``lr``. ``plateau``: ``lr`` times
     ``factor`` whenever the validation Dice has not grown for ``patience_epochs``."""
     warm_up_steps: Count = 100
+    """Steps over which ``cosine`` raises the learning rate from nearly 0 to ``lr``."""
     patience_epochs: Count = 5
+    """Epochs without growth of the validation Dice before ``plateau`` lowers the learning rate."""
     factor: Annotated[float, Field(ge=1e-6, le=1), Finite] = 0.1
+    """What ``plateau`` multiplies the learning rate by."""
     early_stop_epochs: Annotated[int, Field(ge=0, le=2**31)] = 0
     """Stop when the validation Dice has not grown for so many epochs; 0 never does."""
     weight_decay: Annotated[float, Field(ge=0, le=1), Finite] = 1e-4
+    """Decoupled weight decay of ``adamw``."""
     steps: Count = 3000
+    """Steps of gradient descent in all."""
     steps_per_epoch: Count = 500
+    """Steps between two looks at the validation set."""
     batch: Annotated[int, Field(ge=1, le=4096)] = 1
+    """Windows or volumes of a step, over all GPUs."""
     reuse: Annotated[int, Field(ge=1, le=1000)] = 2
     """How often each synthetic patch is seen, after the first time mirrored, dimmed and thinned out."""
     gradient_clip: Annotated[float, Field(ge=0, le=1e9), Finite] = 3.0
@@ -140,6 +151,7 @@ class Optimizer:
     averaging: Annotated[float, Field(ge=0, le=0.999999), Finite] = 0.995
     """Decay of the exponential average of the weights, which is what ships; 0 ships the weights themselves."""
     seed: Annotated[int, Field(ge=0, le=2**62)] = 1
+    """Seed of everything that is drawn: the same one gives the same run."""
     precision: Literal["auto", "bf16", "f32"] = "auto"
     """What the network is computed in: ``bf16`` (mixed precision), ``f32``, or ``auto``: bf16 where the CPU or GPU is
     fast in it, f32 elsewhere, and a resumed run keeps what it began with."""
@@ -186,6 +198,7 @@ class Measure:
     peak: Share = 0.0
     """Least highest probability of a lesion; up to ``threshold`` it drops nothing."""
     minimum_mm3: Annotated[float, Field(ge=0, le=1e5), Finite] = 3.0
+    """Least volume of a lesion, in mm³."""
 
 
 @dataclass(frozen=True, config=_CHECKED)
@@ -207,38 +220,54 @@ class Synthesis:
     third of those with several sequences lose one, never the first. Windows of a real visit draw among what the visit
     has, so where many have a FLAIR alone, that is shown more often than its share says."""
     healthy: Share = 0.3
+    """Share of samples without lesions."""
     lesion_centred: Share = 0.6
+    """Share of the samples with lesions that are laid around one."""
     outside_centred: Share = 0.1
+    """Share of the other samples that lie anywhere in the head; the rest have their middle in the brain."""
     whole_load: Share = 0.4
     """Share of samples that keep all lesions of the mask; the others keep a random share of them."""
     cortical: Share = 0.1
     """Share of samples whose lesions may lie in cortex. A mask laid over another brain often falls there by
     accident, and a network that learns from such truth takes bright cortex for lesion."""
     small_lesions: Share = 0.6
+    """Share of samples with lesions that get small ones beside those of the mask."""
     small_lesion_count: Annotated[float, Field(ge=1, le=100), Finite] = 5.0
+    """Mean number of these, of a geometric distribution."""
     small_lesion_radius_mm: Annotated[float, Field(ge=0.5, le=7), Finite] = 2.6
+    """Median radius of these, of a log-normal distribution."""
     juxtacortical: Share = 0.3
     """Share of the small lesions that lie under cortex and reach into it, brighter than it."""
     contrast: Annotated[tuple[Brightness, Brightness], _LIST] = (0.5, 1.15)
+    """Least and greatest brightness of lesions over the tissue around them, relative to a plain lesion's."""
     random_contrast: bool = False
     """Whether tissues and lesions get greys at random, as SynthSeg paints them (Billot et al., Med Image Anal 2023),
     not those that their sequence would give them: for sequences that the generator does not know. Training only:
     ``dawson synth`` paints by sequence."""
     stripped: Share = 0.4
+    """Share of samples without the skull."""
     thick: Share = 0.5
+    """Share of samples in slices of 2 mm and more."""
     thickest_mm: Annotated[float, Field(ge=3, le=20), Finite] = 8.0
+    """Distance of the thickest slices."""
     noise: Annotated[tuple[Noise, Noise], _LIST] = (0.015, 0.1)
+    """Least and greatest standard deviation of the noise, relative to the brain's median."""
     bias: Annotated[float, Field(ge=0, le=1), Finite] = 0.12
+    """Standard deviation of the strength of the receive field: of its logarithm, from sample to sample."""
     motion: Share = 0.0
     """Share of scans, and of windows of real ones that are shown as another scanner might, whose patient moved."""
     misalignment_mm: Annotated[float, Field(ge=0, le=20), Finite] = 0.6
+    """Standard deviation along each axis of the shift between sequences, in half of the samples."""
     border: Annotated[float, Field(ge=0.05, le=0.95), Finite] = 0.42
     """Height of a lesion's border, as a share of its own peak, at which the truth is drawn: raters draw generously."""
     visible: bool = True
     """Whether only what raters could see in the drawn image counts as lesion (:mod:`dawson.synthesis.visibility`)."""
     rotation_degrees: Annotated[float, Field(ge=0, le=180), Finite] = 8.0
+    """How far heads are turned."""
     scaling: Annotated[float, Field(ge=1, le=2), Finite] = 1.15
+    """Heads are stretched along each axis by a factor between 1 over this and this."""
     elastic_mm: Annotated[float, Field(ge=0, le=20), Finite] = 4.0
+    """Greatest strength of the elastic bending."""
     whole_head: bool = False
     """Whether samples show the whole head, as a scanner's field of view cuts it, on ``prepare.spacing_mm``, scaled by
     what they hold: for a network that finds the brain."""

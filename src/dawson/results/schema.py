@@ -25,10 +25,10 @@ class Part(BaseModel):
 class Region(Part):
     """The lesions of one region."""
 
-    count: int
+    count: int = Field(description="number of lesions")
     count_long_axis_3mm: int = Field(description="lesions with a long axis of 3 mm or more")
-    volume_ml: Number
-    largest_long_axis_mm: Number | None = Field(description="null without lesions")
+    volume_ml: Number = Field(description="their volume in ml")
+    largest_long_axis_mm: Number | None = Field(description="in mm; null without lesions")
 
 
 class Regions(Part):
@@ -43,34 +43,34 @@ class Regions(Part):
 class Volumes(Part):
     """Volumes of what the scan shows; null where the model does not tell that anatomy apart."""
 
-    brain_ml: Number | None
-    ventricles_ml: Number | None
-    intracranial_ml: Number | None
-    load_percent_of_brain: Number | None
+    brain_ml: Number | None = Field(description="brain, in ml")
+    ventricles_ml: Number | None = Field(description="ventricles, in ml")
+    intracranial_ml: Number | None = Field(description="all that was found inside the skull, in ml")
+    load_percent_of_brain: Number | None = Field(description="lesion load in per cent of the brain")
     methods: dict[str, str] = Field(description="how each was measured, by its name")
 
 
 class Coverage(Part):
     """On how many labelled scans the interval held the true load."""
 
-    inside: int
-    cases: int
+    inside: int = Field(description="labelled scans whose true load lay inside")
+    cases: int = Field(description="labelled scans in all")
 
 
 class LoadInterval(Part):
     """The lesion load at two further thresholds."""
 
-    low_ml: Number
-    high_ml: Number
-    method: str
+    low_ml: Number = Field(description="load at the stricter threshold, in ml")
+    high_ml: Number = Field(description="load at the more generous threshold, in ml")
+    method: str = Field(description="how it was made, in words")
     coverage: Coverage | None = Field(description="null where it was not measured from these sequences")
 
 
 class ConfidenceClass(Part):
     """Lesions of one class of confidence."""
 
-    rule: str
-    count: int
+    rule: str = Field(description="which lesions belong to it, in words")
+    count: int = Field(description="how many of this scan do")
     true_share: Number | None = Field(description="share of such lesions that were true on labelled scans, 0 to 1")
     measured_on: Number | None = Field(description="of how many lesions")
 
@@ -78,9 +78,9 @@ class ConfidenceClass(Part):
 class Input(Part):
     """A scan that was given; neither its name nor its folder."""
 
-    sha256: str | None
+    sha256: str | None = Field(description="hash of the file")
     shape: list[int] = Field(description="voxels along i, j and k")
-    spacing_mm: list[Number]
+    spacing_mm: list[Number] = Field(description="voxel size along i, j and k, in mm")
     orientation: str = Field(description="such as LAS: where i, j and k grow to")
     affine: list[list[Number]] = Field(default=[], description="4 × 4, from voxels to RAS+ mm")
 
@@ -88,9 +88,9 @@ class Input(Part):
 class UsedModel(Part):
     """The model that found the lesions; what else its card says stands beside these fields."""
 
-    name: str
-    version: str | Number | None = None
-    sha256: str | None = None
+    name: str = Field(description="its name")
+    version: str | Number | None = Field(default=None, description="its version")
+    sha256: str | None = Field(default=None, description="hash of its ONNX file")
 
 
 class Rule(Part):
@@ -98,15 +98,17 @@ class Rule(Part):
 
     threshold: Number | None = Field(description="a voxel of this probability or more is lesion")
     peak: Number | None = Field(description="a lesion that reaches this probability nowhere is left out")
-    minimum_lesion_mm3: Number | None
-    connectivity: int
+    minimum_lesion_mm3: Number | None = Field(description="smaller lesions are left out, in mm³")
+    connectivity: int = Field(
+        description="voxels that touch by a face (6), an edge (18) or a corner (26) belong together"
+    )
 
 
 class QualityCheck(Part):
     """One check of quality control."""
 
-    name: str
-    status: Status
+    name: str = Field(description="what was checked")
+    status: Status = Field(description="whether the result may be used; fail: it must not")
     words: str = Field(description="one sentence on what was found and what it means")
     figures: dict[str, Number | str | None] = Field(default={}, description="the numbers behind it")
 
@@ -114,7 +116,7 @@ class QualityCheck(Part):
 class Quality(Part):
     """Quality control: the worst status of all checks, and each of them."""
 
-    status: Status
+    status: Status = Field(description="the worst of all")
     checks: list[QualityCheck]
 
 
@@ -129,14 +131,14 @@ class Summary(Part):
     """The content of ``summary.json``."""
 
     version: int = Field(default=1, alias="schema", description="raised when a field changes its meaning")
-    notice: str
-    lesion_count: int
+    notice: str = Field(description="that dawson is no medical device")
+    lesion_count: int = Field(description="number of lesions")
     count_long_axis_3mm: int = Field(description="lesions with a long axis of 3 mm or more")
-    lesion_load_ml: Number = Field(description="the volume of all lesions")
-    largest_lesion_ml: Number | None = None
+    lesion_load_ml: Number = Field(description="volume of all lesions, in ml")
+    largest_lesion_ml: Number | None = Field(default=None, description="volume of the largest lesion, in ml")
     regions: Regions | None = Field(description="null where the model knows no anatomy")
-    region_rules: str | None
-    position_rules: str | None
+    region_rules: str | None = Field(description="when a lesion belongs to a region, in words")
+    position_rules: str | None = Field(description="what the words for positions mean")
     volumes: Volumes | None = Field(description="null where the model knows no anatomy")
     load_interval: LoadInterval | None
     confidence: dict[str, ConfidenceClass] | None
