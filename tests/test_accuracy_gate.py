@@ -15,7 +15,7 @@ import pytest
 from dawson.cases.case import Case
 from dawson.cases.demo import demo_study_files
 from dawson.core.study import Modality
-from dawson.evaluation.model_runs import evaluate_model, units_of
+from dawson.evaluation.model_runs import evaluate_model, plan_runs
 
 HERE = Path(__file__).parent
 GATE = json.loads((HERE / "data" / "accuracy.json").read_text("utf-8"))
@@ -37,7 +37,7 @@ def real_case(data: Path, name: str) -> Case:
 
 def figures(case: Case, inputs: str, out: Path) -> dict[str, float]:
     """Dice and lesion F1 of the shipped model."""
-    units, _ = units_of([case], [inputs])
+    units, _ = plan_runs([case], [inputs])
     (row,) = evaluate_model(units, out).rows
     return {column: float(row.metrics.values[column] or 0.0) for column in ("dice", F1)}
 

@@ -136,7 +136,7 @@ def test_only_cases_of_the_set_are_run(run, table, tmp_path):
 
 def test_what_cases_outside_of_the_set_lack_is_not_told(run, table, tmp_path, monkeypatch):
     given = []
-    monkeypatch.setattr(models, "units_of", lambda cases, _: given.extend(cases) or ((), ()))
+    monkeypatch.setattr(models, "plan_runs", lambda cases, _: given.extend(cases) or ((), ()))
     run("--cases", table, "--split", tmp_path / "split.tsv", "-o", tmp_path / "e")
     assert [case.patient for case in given] == ["b"]
 

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
 import nibabel as nib
 import numpy as np
 import pytest
 
+from dawson.cases.case import Case
 from dawson.core.errors import InputError, UsageError
 from dawson.core.runtime import cores
 from dawson.core.study import Modality
+from dawson.evaluation import kept_results
 from dawson.evaluation import model_runs as models
 from dawson.evaluation.matching.pairs import find_pairs
 from dawson.evaluation.output.charts import draw_charts
 from dawson.evaluation.output.page import evaluation_page
-from dawson.evaluation.output.summary import digest
+from dawson.evaluation.output.summary import summarise
 from dawson.evaluation.output.table import lesions_csv, metrics_csv, text_report
-from dawson.evaluation.result import Reading
 from dawson.evaluation.run import evaluate, evaluate_pairs
-from dawson.evaluation.settings import Settings
+from dawson.evaluation.settings import Reading, Settings
 from dawson.evaluation.workers import MOST, default_workers
 from dawson.model.engine import precision
 from dawson.results.summary import RULE
@@ -48,7 +48,7 @@ def test_two_processes_give_what_one_gives(mask_cohort, evaluated):
     pairs = find_pairs([mask_cohort / "truth"], [mask_cohort / "good", mask_cohort / "bad"])
     told = []
     again = evaluate_pairs(pairs, workers=2, progress=lambda *step: told.append(step))
-    assert digest(again) == digest(evaluated)
+    assert summarise(again) == summarise(evaluated)
     assert told == [(what, n, 3) for what in ("check", "measure") for n in (1, 2, 3)]
 
 
@@ -87,7 +87,7 @@ def test_what_resampling_loses_is_told(mask_cohort, save_mask):
     moved[0, 3] += 4.4
     other = save_mask(mask_cohort / "moved.nii.gz", blob(LARGE), affine=moved)
     evaluation = evaluate(mask_cohort / "truth" / "P01_T1_mask.nii.gz", other, resample=True)
-    summary = digest(evaluation)
+    summary = summarise(evaluation)
     (row,) = evaluation.rows
     assert row.outside_ml == summary["rows"][0]["outside_ml"] == pytest.approx(0.072)
     for text in (text_report(evaluation, summary), evaluation_page(summary, [], [])):
@@ -103,11 +103,11 @@ def test_what_is_no_mask_is_told(mask_cohort, save_mask):
     save_mask(mask_cohort / "good" / "P02_brain.nii.gz", blob(LARGE))
     evaluation = evaluate(mask_cohort / "truth", mask_cohort / "good")
     assert "1 NIfTI file was not taken for lesion masks, by name: P02_brain.nii.gz" in evaluation.skipped[0]
-    assert evaluation.skipped[0] in text_report(evaluation, digest(evaluation))
+    assert evaluation.skipped[0] in text_report(evaluation, summarise(evaluation))
 
 
 def test_rules_are_those_of_the_evaluation(mask_cohort):
-    rules = digest(evaluate(mask_cohort / "truth", mask_cohort / "good", settings=Settings(rule="msseg")))["rules"]
+    rules = summarise(evaluate(mask_cohort / "truth", mask_cohort / "good", settings=Settings(rule="msseg")))["rules"]
     assert "6-connected lesions of more than 3 mm³" in rules
     assert "26-connected" not in rules
     assert "any false voxel on a lesion-free truth makes its Dice 0" in rules
@@ -115,7 +115,7 @@ def test_rules_are_those_of_the_evaluation(mask_cohort):
 
 def test_a_mean_of_fewer_cases_says_so(mask_cohort):
     evaluation = evaluate(mask_cohort / "truth", mask_cohort / "bad")
-    summary = digest(evaluation)
+    summary = summarise(evaluation)
     report = text_report(evaluation, summary)
     (volume,) = [line for line in report.splitlines() if line.startswith("volume error")]
     (recall,) = [line for line in report.splitlines() if line.startswith("Dice")]
@@ -126,7 +126,7 @@ def test_a_mean_of_fewer_cases_says_so(mask_cohort):
 
 @pytest.mark.parametrize("where", ["opening", "load"])
 def test_the_page_says_how_many_cases_a_mean_is_of(evaluated, where):
-    summary = digest(evaluated)
+    summary = summarise(evaluated)
     method = summary["predictions"]["good"]
     part = method if where == "opening" else method["by_load"]["<5 ml"]
     assert "(n=1)" not in evaluation_page(summary, [], [])
@@ -140,7 +140,7 @@ def test_two_raters_have_no_majority(mask_cohort, save_mask):
     for number, mask in enumerate((blob(LARGE, SMALL), blob(LARGE)), start=1):
         save_mask(mask_cohort / f"rater{number}" / "P05.nii.gz", mask)
     evaluation = evaluate([mask_cohort / "rater1", mask_cohort / "rater2"], mask_cohort / "rater1")
-    summary = digest(evaluation)
+    summary = summarise(evaluation)
     report = text_report(evaluation, summary)
     assert "the truth is what both marked" in report
     assert "majority" not in report + evaluation_page(summary, [], [])
@@ -166,7 +166,7 @@ def test_probabilities_are_cut_and_give_curves(mask_cohort, save_mask):
     evaluation = evaluate(truth, file, threshold=0.5)
     (row,) = evaluation.rows
     assert row.metrics.values["volume_predicted_ml"] == pytest.approx(108 * 2 / 1000)
-    curve = digest(evaluation)["curves"]["p"]["precision_recall"]
+    curve = summarise(evaluation)["curves"]["p"]["precision_recall"]
     assert curve["recall"][0] == 1.0
     assert curve["recall"][49] == pytest.approx(108 / 116)
     with pytest.raises(InputError, match="no probabilities"):
@@ -198,7 +198,7 @@ def test_several_raters_the_majority_is_the_truth(mask_cohort, save_mask):
     (row,) = evaluation.rows
     assert row.metrics.values["dice"] == 1.0
     pairs = [2 * 108 / (116 + 108), 2 * 108 / (108 + 126), 2 * 108 / (116 + 126)]
-    summary = digest(evaluation)
+    summary = summarise(evaluation)
     assert summary["raters"]["dice"] == pytest.approx(np.mean(pairs))
     assert row.against_raters["dice"] == pytest.approx(np.mean([pairs[0], 1.0, pairs[1]]))
     assert "raters agree among themselves" in text_report(evaluation, summary)
@@ -206,7 +206,7 @@ def test_several_raters_the_majority_is_the_truth(mask_cohort, save_mask):
 
 
 def test_the_digest_groups_by_patient_and_keeps_lesion_free_cases(evaluated):
-    summary = digest(evaluated)
+    summary = summarise(evaluated)
     assert summary["grouping"] == {"P01": ["P01_T1", "P01_T2"], "P02": ["P02"]}
     assert (summary["cases"], summary["patients"]) == (3, 2)
     assert summary["predictions"]["bad"]["lesion_free"] == {"cases": 1, "mean_false_positives": 1.0}
@@ -222,7 +222,7 @@ def test_tables_hold_every_row(evaluated):
     lesions = lesions_csv(evaluated).splitlines()
     assert sum(",truth," in line for line in lesions) == 2 * 3
     assert sum(",predicted," in line for line in lesions) == 4 + 3
-    text = text_report(evaluated, digest(evaluated))
+    text = text_report(evaluated, summarise(evaluated))
     assert "3 cases of 2 patients" in text
     assert "26-connected" in text
 
@@ -251,14 +251,6 @@ def test_threads_limit_the_processes(monkeypatch):
     assert 1 <= default_workers() <= min(MOST, cores())
 
 
-@dataclass(frozen=True)
-class FakeCase:
-    patient: str
-    name: str
-    scans: dict[Modality, Path]
-    mask: Path
-
-
 @pytest.fixture
 def model_cases(tmp_path, save_mask):
     """Two cases, one without a T1; scans are named after what they hold and never looked into."""
@@ -269,7 +261,7 @@ def model_cases(tmp_path, save_mask):
             scans[Modality(name)] = tmp_path / patient / f"{name}.nii.gz"
             save_mask(scans[Modality(name)], np.random.default_rng(len(names)).random(SHAPE), dtype=np.float32)
         mask = save_mask(tmp_path / patient / "mask.nii.gz", blob(LARGE, SMALL))
-        cases.append(FakeCase(patient, f"{patient}_1", scans, mask))
+        cases.append(Case(patient, "1", scans, mask))
     return cases
 
 
@@ -294,11 +286,11 @@ def runs(monkeypatch):
         network = models.load_model()
         made.append("+".join(files))
         summary = {
-            "inputs": {name: {"sha256": models.sha256(file)} for name, file in files.items()},
-            "model": {key: network.summary[key] for key in (*models.WHICH, *models.FITTED)}
-            | {"locator": models.about_locator(), "precision": precision(network)},
+            "inputs": {name: {"sha256": kept_results.sha256(file)} for name, file in files.items()},
+            "model": {key: network.summary[key] for key in (*kept_results.WHICH, *kept_results.FITTED)}
+            | {"locator": kept_results.about_locator(), "precision": precision(network)},
             "rule": {field: network.summary[field] for field in RULE},
-            "versions": {"code": models.code_hash()},
+            "versions": {"code": kept_results.code_hash()},
         }
         (folder / "summary.json").write_text(json.dumps(summary))
 
@@ -308,9 +300,9 @@ def runs(monkeypatch):
     return made, refused
 
 
-def test_units_are_every_subset_of_every_case_that_has_it(model_cases):
-    units, skipped = models.units_of(model_cases, ["flair", "t1+flair", "all"])
-    assert [(u.case.name, u.method, u.inputs) for u in units] == [
+def test_a_model_is_run_on_every_subset_of_every_case_that_has_it(model_cases):
+    planned, skipped = models.plan_runs(model_cases, ["flair", "t1+flair", "all"])
+    assert [(run.case.name, run.method, run.inputs) for run in planned] == [
         ("A_1", "flair", "flair"),
         ("B_1", "flair", "flair"),
         ("A_1", "t1+flair", "flair+t1"),
@@ -319,57 +311,57 @@ def test_units_are_every_subset_of_every_case_that_has_it(model_cases):
     ]
     assert skipped == ("B_1: not evaluated from t1+flair, for it has no t1",)
     with pytest.raises(UsageError, match="no subset of sequences"):
-        models.units_of(model_cases, ["flair+pd"])
+        models.plan_runs(model_cases, ["flair+pd"])
     with pytest.raises(UsageError, match="no case has the sequences t2"):
-        models.units_of(model_cases, ["t2"])
+        models.plan_runs(model_cases, ["t2"])
 
 
 def test_a_model_is_run_once_for_each_subset_and_its_results_are_taken_up_again(model_cases, runs, tmp_path):
-    units, skipped = models.units_of(model_cases, ["flair", "all"])
-    evaluation = models.evaluate_model(units, tmp_path / "out", skipped=skipped)
+    planned, skipped = models.plan_runs(model_cases, ["flair", "all"])
+    evaluation = models.evaluate_model(planned, tmp_path / "out", skipped=skipped)
     assert runs[0] == ["flair", "flair", "flair+t1"]
     assert len(evaluation.rows) == 4
     assert all(row.metrics.values["dice"] == pytest.approx(216 / 224) for row in evaluation.rows)
     assert set(evaluation.curves) == {"flair", "all"}
-    models.evaluate_model(units, tmp_path / "out")
+    models.evaluate_model(planned, tmp_path / "out")
     assert len(runs[0]) == 3
     model_cases[1].scans[Modality.FLAIR].write_bytes(model_cases[0].scans[Modality.FLAIR].read_bytes())
-    models.evaluate_model(units, tmp_path / "out")
+    models.evaluate_model(planned, tmp_path / "out")
     assert runs[0][3:] == ["flair"]
 
 
 def test_results_in_another_precision_are_made_anew(model_cases, runs, tmp_path, monkeypatch):
-    units, _ = models.units_of(model_cases, ["flair"])
+    planned, _ = models.plan_runs(model_cases, ["flair"])
     for wanted, made in (("f32", 2), ("f32", 2), ("int8", 4), ("int8", 4)):
         monkeypatch.setenv("DAWSON_PRECISION", wanted)
-        models.evaluate_model(units, tmp_path / "out")
+        models.evaluate_model(planned, tmp_path / "out")
         assert len(runs[0]) == made
 
 
 @pytest.mark.parametrize("field", ["sha256", "int8_sha256", "version"])
 def test_results_of_another_model_are_made_anew(model_cases, runs, tmp_path, field):
-    units, _ = models.units_of(model_cases, ["flair"])
-    models.evaluate_model(units, tmp_path / "out")
+    planned, _ = models.plan_runs(model_cases, ["flair"])
+    models.evaluate_model(planned, tmp_path / "out")
     (one, _) = sorted((tmp_path / "out").rglob("flair/summary.json"))
     summary = json.loads(one.read_text())
     summary["model"][field] = "another"
     one.write_text(json.dumps(summary))
-    models.evaluate_model(units, tmp_path / "out")
+    models.evaluate_model(planned, tmp_path / "out")
     assert len(runs[0]) == 3
 
 
 def test_results_of_other_code_are_made_anew(model_cases, runs, tmp_path, monkeypatch):
-    units, _ = models.units_of(model_cases, ["flair"])
-    models.evaluate_model(units, tmp_path / "out")
-    monkeypatch.setattr(models, "code_hash", lambda: "another")
-    models.evaluate_model(units, tmp_path / "out")
+    planned, _ = models.plan_runs(model_cases, ["flair"])
+    models.evaluate_model(planned, tmp_path / "out")
+    monkeypatch.setattr(kept_results, "code_hash", lambda: "another")
+    models.evaluate_model(planned, tmp_path / "out")
     assert len(runs[0]) == 4
 
 
 def test_a_scan_that_the_pipeline_refuses_stops_nobody_else(model_cases, runs, tmp_path):
     runs[1].add("B")
-    units, _ = models.units_of(model_cases, ["flair"])
-    evaluation = models.evaluate_model(units, tmp_path / "out")
+    planned, _ = models.plan_runs(model_cases, ["flair"])
+    evaluation = models.evaluate_model(planned, tmp_path / "out")
     assert [row.pair.case for row in evaluation.rows] == ["A_1"]
     (failure,) = evaluation.failed
     assert failure.startswith("B_1 from flair: ")
@@ -378,12 +370,12 @@ def test_a_scan_that_the_pipeline_refuses_stops_nobody_else(model_cases, runs, t
     for file in (tmp_path / "out").rglob("summary.json"):
         file.unlink()
     with pytest.raises(InputError, match="2 problems with the scans"):
-        models.evaluate_model(units, tmp_path / "out")
+        models.evaluate_model(planned, tmp_path / "out")
 
 
 def test_masks_are_checked_before_a_model_runs(model_cases, runs, tmp_path, save_mask):
     save_mask(model_cases[1].mask, blob(LARGE) + 2 * blob(SMALL))
-    units, _ = models.units_of(model_cases, ["flair"])
+    planned, _ = models.plan_runs(model_cases, ["flair"])
     with pytest.raises(InputError, match="not binary"):
-        models.evaluate_model(units, tmp_path / "out")
+        models.evaluate_model(planned, tmp_path / "out")
     assert runs[0] == []

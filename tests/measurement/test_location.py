@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dawson.core.grid import Grid
-from dawson.measurement.location import Midplane, describe, find_frame
+from dawson.measurement.location import Midplane, describe_position, find_frame
 
 HALF = np.array([65.0, 80.0, 60.0])  # half the brain's width, length and height in mm
 
@@ -48,9 +48,9 @@ def at(grid, *places):
 def test_left_is_left_in_every_order_of_storage(spacing, signs):
     grid = lattice(spacing, signs)
     frame = find_frame(brain_on(grid, centre=(9, -4, 3)), grid)
-    assert describe(at(grid, (-21, -4, 3)), grid, frame)[0] == "left"
-    assert describe(at(grid, (39, -4, 3)), grid, frame)[0] == "right"
-    assert describe(at(grid, (9, -4, 3)), grid, frame)[0] == "midline"
+    assert describe_position(at(grid, (-21, -4, 3)), grid, frame)[0] == "left"
+    assert describe_position(at(grid, (39, -4, 3)), grid, frame)[0] == "right"
+    assert describe_position(at(grid, (9, -4, 3)), grid, frame)[0] == "midline"
 
 
 @pytest.mark.parametrize("tilt", [turn_about_z(8), turn_about_y(-8)])
@@ -66,9 +66,9 @@ def test_the_plane_follows_a_tilted_head(tilt, grid):
 def test_words():
     grid = lattice()
     frame = find_frame(brain_on(grid), grid)
-    assert describe(at(grid, (-30, 50, 40)), grid, frame) == ("left", "left, anterior third, upper third")
-    assert describe(at(grid, (30, -50, -40)), grid, frame) == ("right", "right, posterior third, lower third")
-    assert describe(at(grid, (0, 0, 0)), grid, frame) == ("midline", "midline, central third, middle height")
+    assert describe_position(at(grid, (-30, 50, 40)), grid, frame) == ("left", "left, anterior third, upper third")
+    assert describe_position(at(grid, (30, -50, -40)), grid, frame) == ("right", "right, posterior third, lower third")
+    assert describe_position(at(grid, (0, 0, 0)), grid, frame) == ("midline", "midline, central third, middle height")
 
 
 def test_near_the_middle_and_across_it():
@@ -76,7 +76,7 @@ def test_near_the_middle_and_across_it():
     frame = find_frame(brain_on(grid), grid)
 
     def side(*x):
-        return describe(at(grid, *[(place, 0, 0) for place in x]), grid, frame)[0]
+        return describe_position(at(grid, *[(place, 0, 0) for place in x]), grid, frame)[0]
 
     assert side(2.0) == "midline"
     assert side(-4.5) == "left"
@@ -88,7 +88,7 @@ def test_near_the_middle_and_across_it():
 def test_far_outside_of_the_brain_is_still_told():
     grid = lattice()
     frame = find_frame(brain_on(grid), grid)
-    assert describe(at(grid, (100, 100, 100)), grid, frame)[1] == "right, anterior third, upper third"
+    assert describe_position(at(grid, (100, 100, 100)), grid, frame)[1] == "right, anterior third, upper third"
 
 
 def test_one_bulging_gyrus_does_not_move_the_middle():

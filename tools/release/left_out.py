@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dawson.cases.find import find_cases
-from dawson.evaluation.model_runs import evaluate_model, units_of
+from dawson.evaluation.model_runs import evaluate_model, plan_runs
 from dawson.evaluation.output.table import text_report
 from dawson.evaluation.output.write import write_evaluation
 from dawson.evaluation.run import evaluate_pairs
@@ -43,7 +43,7 @@ def main() -> None:
     subsets = options.inputs.split(",")
     parts = []
     for model in dict.fromkeys(models.values()):
-        units, skipped = units_of([case for case in cases if models[case.patient] == model], subsets)
+        units, skipped = plan_runs([case for case in cases if models[case.patient] == model], subsets)
         parts.append(evaluate_model(units, options.output, model=model, skipped=skipped))
         print(f"{model}: {len(units)} runs", flush=True)
     pairs = [row.pair for part in parts for row in part.rows]

@@ -16,7 +16,7 @@ import json
 import shutil
 from pathlib import Path
 
-from dawson.evaluation.model_runs import FITTED
+from dawson.evaluation.kept_results import FITTED
 from dawson.model.card import INT8, ONNX, Model, load_model, sha256, write_card
 from dawson.results.summary import RULE, code_hash
 

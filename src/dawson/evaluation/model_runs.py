@@ -6,58 +6,51 @@ model; where they agree with what is asked for, the result is taken up again ins
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
 from urllib.parse import quote
 
+from dawson.cases.case import Case
+from dawson.cases.find import find_cases
+from dawson.cases.split import patients_of
 from dawson.core.errors import InputError, UsageError
-from dawson.core.names import ANATOMY_MAP, LESION_MASK, PROBABILITY_MAP, SUMMARY
+from dawson.core.names import ANATOMY_MAP, LESION_MASK, PROBABILITY_MAP
 from dawson.core.study import Modality
-from dawson.evaluation.matching.grids import refusal, told
+from dawson.evaluation.kept_results import is_current
+from dawson.evaluation.matching.grids import one_line, refusal
 from dawson.evaluation.matching.pairs import Pair
 from dawson.evaluation.result import Evaluation
 from dawson.evaluation.run import Progress, evaluate_pairs
 from dawson.evaluation.settings import Settings
-from dawson.model.card import Model, load_model, sha256
+from dawson.model.card import Model, load_model
 from dawson.nifti.mask import read_mask
-from dawson.preparation.locator import about_locator
-from dawson.results.summary import RULE, code_hash
-
-WHICH = ("name", "version", "sha256", "int8_sha256")  # of a model, as results name it
-FITTED = ("calibration", "anatomy_weights")  # of a card, and so of results: they change without the weights
 
 ALL = "all"
 PREDICTIONS = "predictions"
 
 
-class CaseLike(Protocol):
-    """A labelled visit, as :class:`dawson.cases.case.Case` is one."""
+@dataclass(frozen=True)
+class ModelRequest:
+    """A model and the cases to run it on, as a user names them.
 
-    @property
-    def patient(self) -> str:
-        """Whose it is; intervals are drawn by patient."""
+    ``cases`` is a BIDS data set or a table. ``inputs`` are the subsets of sequences to give, as for
+    :func:`plan_runs`. With a ``split`` (a split.tsv) only cases of the patients of its set ``set_name`` are used.
+    ``model`` is a model or run folder; the shipped model where left out.
+    """
 
-    @property
-    def name(self) -> str:
-        """Of patient and visit, unique among the cases."""
-
-    @property
-    def scans(self) -> Mapping[Modality, Path]:
-        """The scans by sequence."""
-
-    @property
-    def mask(self) -> Path:
-        """The lesion mask."""
+    cases: Path
+    inputs: tuple[str, ...] = (ALL,)
+    split: Path | None = None
+    set_name: str = "test"
+    model: Path | None = None
 
 
 @dataclass(frozen=True, eq=False)
-class Unit:
-    """One run of the model: a case and the sequences that it is given; ``method`` groups units in tables."""
+class ModelRun:
+    """One run of the model: a case and the sequences that it is given; ``method`` groups runs in tables."""
 
-    case: CaseLike
+    case: Case
     modalities: tuple[Modality, ...]
     method: str
 
@@ -67,8 +60,8 @@ class Unit:
         return "+".join(self.modalities)
 
 
-def units_of(cases: Iterable[CaseLike], inputs: Sequence[str]) -> tuple[tuple[Unit, ...], tuple[str, ...]]:
-    """The units of all cases for each subset of sequences, and a line for each that a case cannot give.
+def plan_runs(cases: Iterable[Case], inputs: Sequence[str]) -> tuple[tuple[ModelRun, ...], tuple[str, ...]]:
+    """The runs of all cases for each subset of sequences, and a line for each that a case cannot give.
 
     ``inputs`` are such as ``flair``, ``flair+t1`` and ``all`` (whatever the case has).
 
@@ -77,7 +70,7 @@ def units_of(cases: Iterable[CaseLike], inputs: Sequence[str]) -> tuple[tuple[Un
     """
     cases = tuple(cases)
     subsets = {name: _subset(name) for name in inputs}
-    units, skipped = [], []
+    runs, skipped = [], []
     for name, wanted in subsets.items():
         for case in cases:
             missing = [s for s in wanted or () if s not in case.scans]
@@ -85,16 +78,16 @@ def units_of(cases: Iterable[CaseLike], inputs: Sequence[str]) -> tuple[tuple[Un
                 skipped.append(f"{case.name}: not evaluated from {name}, for it has no {' and no '.join(missing)}")
             else:
                 given = wanted or tuple(s for s in Modality if s in case.scans)
-                units.append(Unit(case, given, name))
-    if not units:
+                runs.append(ModelRun(case, given, name))
+    if not runs:
         raise UsageError(
             f"no case has the sequences {', '.join(subsets)}", remedy="ask for others with --inputs, or use all"
         )
-    return tuple(units), tuple(skipped)
+    return tuple(runs), tuple(skipped)
 
 
 def evaluate_model(
-    units: Sequence[Unit],
+    runs: Sequence[ModelRun],
     out: Path | str,
     *,
     model: Path | str | None = None,
@@ -106,12 +99,12 @@ def evaluate_model(
     """Run a model on every unit and compare what it finds with the mask of the case.
 
     Args:
-        units: cases with the sequences that the model is given, as :func:`units_of` makes them.
+        runs: cases with the sequences that the model is given, as :func:`plan_runs` makes them.
         out: where results are kept, in ``predictions/<case>/<sequences>``; those made by the same model and
             version of dawson from the same scans are taken up again.
         model: a model or run folder; the shipped model where left out.
         settings: what counts as a lesion and as found.
-        skipped: lines to carry on, of units that there are not.
+        skipped: lines to carry on, of runs that there are not.
         workers: processes for the comparison, as in :func:`~dawson.evaluation.run.evaluate_pairs`.
         progress: called as each run or case is done.
 
@@ -124,29 +117,65 @@ def evaluate_model(
         ModelError: a model that cannot be used.
     """
     network = load_model(model)
-    _check_masks(units)
+    _check_masks(runs)
     pairs: list[Pair] = []
     failed: list[str] = []
     done: dict[tuple[str, str], Path | None] = {}  # one run serves all methods that ask for the same sequences
-    for number, unit in enumerate(units):
-        key = (unit.case.name, unit.inputs)
+    for number, run in enumerate(runs):
+        key = (run.case.name, run.inputs)
         if key not in done:
-            folder = Path(out) / PREDICTIONS / _safe(unit.case.name) / unit.inputs
+            folder = Path(out) / PREDICTIONS / _safe(run.case.name) / run.inputs
             try:
-                _predict(unit, folder, network)
+                _predict(run, folder, network)
                 done[key] = folder
             except InputError as error:
                 done[key] = None
-                failed.append(f"{unit.case.name} from {unit.inputs}: {told(error)}")
+                failed.append(f"{run.case.name} from {run.inputs}: {one_line(error)}")
         found = done[key]
         if found is not None:
-            pairs.append(_pair(unit, found))
+            pairs.append(_pair(run, found))
         if progress is not None:
-            progress("segment", number + 1, len(units))
+            progress("segment", number + 1, len(runs))
     if not pairs:
         raise refusal(failed, what="scans")
     evaluation = evaluate_pairs(pairs, settings=settings, workers=workers, progress=progress)
     return replace(evaluation, skipped=tuple(skipped), failed=tuple(failed), model=network.summary)
+
+
+def evaluate_request(
+    request: ModelRequest,
+    out: Path | str,
+    *,
+    settings: Settings = Settings(),  # noqa: B008 (frozen)
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Find the cases that a request names, and evaluate its model on them: see :func:`evaluate_model`.
+
+    Raises:
+        InputError: cases or a split that cannot be used.
+        UsageError: no case of the set, or none with the sequences.
+    """
+    cases = find_cases(request.cases)
+    if request.split is not None:
+        cases = _of_set(cases, request.split, request.set_name)
+    runs, skipped = plan_runs(cases, request.inputs)
+    return evaluate_model(
+        runs, out, model=request.model, settings=settings, skipped=skipped, workers=workers, progress=progress
+    )
+
+
+def _of_set(cases: tuple[Case, ...], split: Path, set_name: str) -> tuple[Case, ...]:
+    """The cases whose patients are in one set of a split; patients are never divided between sets."""
+    patients = patients_of(split, set_name)
+    chosen = tuple(case for case in cases if case.patient in patients)
+    if not chosen:
+        raise UsageError(
+            f"no case belongs to a patient of the set {set_name!r}",
+            remedy="give the split that was made of these cases",
+            file=split,
+        )
+    return chosen
 
 
 def _subset(name: str) -> tuple[Modality, ...] | None:
@@ -162,22 +191,22 @@ def _subset(name: str) -> tuple[Modality, ...] | None:
     return tuple(s for s in Modality if s in words)
 
 
-def _check_masks(units: Sequence[Unit]) -> None:
+def _check_masks(runs: Sequence[ModelRun]) -> None:
     """Refuse the whole set where any mask cannot be used: finding out after hours of runs would be late."""
     problems = []
-    for mask in dict.fromkeys(unit.case.mask for unit in units):
+    for mask in dict.fromkeys(run.case.mask for run in runs):
         try:
             read_mask(mask)
         except InputError as error:
-            problems.append(told(error))
+            problems.append(one_line(error))
     if problems:
         raise refusal(problems, what="masks")
 
 
-def _predict(unit: Unit, folder: Path, network: Model) -> None:
-    """Make sure that ``folder`` holds the model's result for this unit."""
-    files = {s: unit.case.scans[s] for s in unit.modalities}
-    if _is_current(folder, files, network):
+def _predict(run: ModelRun, folder: Path, network: Model) -> None:
+    """Make sure that ``folder`` holds the model's result for this run."""
+    files = {s: run.case.scans[s] for s in run.modalities}
+    if is_current(folder, files, network):
         return
     from dawson.cases.visit import read_study  # noqa: PLC0415
     from dawson.results.write import write  # noqa: PLC0415
@@ -187,51 +216,17 @@ def _predict(unit: Unit, folder: Path, network: Model) -> None:
     write(segment(study, model=network.folder), folder, overwrite=True)
 
 
-def _is_current(folder: Path, files: Mapping[Modality, Path], network: Model) -> bool:
-    try:
-        summary = json.loads((folder / SUMMARY).read_text("utf-8"))
-        made_from = {name: scan["sha256"] for name, scan in summary["inputs"].items()}
-        told_model = {field: summary["model"].get(field) for field in WHICH}
-        locator = summary["model"].get("locator")
-        fitted = {field: summary["model"].get(field) for field in FITTED}
-        rule, code = summary["rule"], summary["versions"]["code"]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return False
-    from dawson.model.engine import precision  # noqa: PLC0415 (imports OpenVINO, which not every evaluation needs)
-
-    if summary["model"].get("precision") != precision(network):
-        return False
-    wanted: dict[str, Any] = {field: network.summary[field] for field in told_model}
-    same_rule = all(rule.get(field) == network.summary[field] for field in RULE)
-    if not (told_model == wanted and same_rule and code == code_hash()):
-        return False
-    if fitted != json.loads(json.dumps({field: network.summary[field] for field in FITTED})):
-        return False
-    if locator != (about_locator() if network.recipe.volume is None else None):
-        return False
-    if not all((folder / name).is_file() for name in (LESION_MASK, PROBABILITY_MAP, ANATOMY_MAP)):
-        return False
-    return made_from.keys() == set(files) and all(made_from[s] == _hash(file) for s, file in files.items())
-
-
-def _hash(file: Path) -> str:
-    try:
-        return sha256(file)
-    except OSError:
-        return ""  # reading it will say why
-
-
-def _pair(unit: Unit, folder: Path) -> Pair:
+def _pair(run: ModelRun, folder: Path) -> Pair:
     return Pair(
-        case=unit.case.name,
-        patient=unit.case.patient,
-        truths=(unit.case.mask,),
-        method=unit.method,
+        case=run.case.name,
+        patient=run.case.patient,
+        truths=(run.case.mask,),
+        method=run.method,
         prediction=folder / LESION_MASK,
         probability=folder / PROBABILITY_MAP,
         anatomy=folder / ANATOMY_MAP,
-        image=unit.case.scans[unit.modalities[0]],
-        inputs=unit.modalities,
+        image=run.case.scans[run.modalities[0]],
+        inputs=run.modalities,
         # Results lie on the grid of the first scan given, which need not be the one that the mask was drawn on.
         resample=True,
     )

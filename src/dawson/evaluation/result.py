@@ -1,4 +1,4 @@
-"""What an evaluation is: how files were read, a row for each prediction of each case, and what was left out."""
+"""What an evaluation is: a result for each prediction of each case, curves and raters, and what was left out."""
 
 from __future__ import annotations
 
@@ -6,34 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from dawson.core.errors import UsageError
 from dawson.evaluation.matching.pairs import Pair
 from dawson.evaluation.metrics.case import CaseMetrics
 from dawson.evaluation.metrics.curves import Curves
-from dawson.evaluation.settings import Settings
-
-
-@dataclass(frozen=True)
-class Reading:
-    """How the files of an evaluation are read.
-
-    ``label`` and ``truth_label`` pick one value out of label maps, of predictions and of truths; ``threshold``
-    says that predictions are probability maps and where to cut them (at or above it is lesion).
-    """
-
-    label: int | None = None
-    truth_label: int | None = None
-    threshold: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.threshold is not None and not 0.0 < self.threshold <= 1.0:
-            raise UsageError(f"the threshold is {self.threshold}", remedy="give one above 0 and at most 1")
-        if self.threshold is not None and self.label is not None:
-            raise UsageError("--label and --threshold were both given", remedy="give the one that fits the predictions")
+from dawson.evaluation.settings import Reading, Settings
 
 
 @dataclass(frozen=True, eq=False)
-class Row:
+class CaseResult:
     """One prediction of one case, measured.
 
     ``against_raters``: mean Dice and lesion F1 against each single rater, where there are several; to be held
@@ -61,13 +41,13 @@ class Evaluation:
     settings: Settings
     reading: Reading
     methods: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[CaseResult, ...]
     curves: Mapping[str, Curves]
     raters: Mapping[str, Mapping[str, Any]]
     skipped: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
     model: Mapping[str, Any] | None = None
 
-    def of(self, method: str) -> tuple[Row, ...]:
+    def of(self, method: str) -> tuple[CaseResult, ...]:
         """The rows of one prediction."""
         return tuple(row for row in self.rows if row.pair.method == method)

@@ -23,8 +23,8 @@ from dawson.evaluation.matching.pairs import Pair, find_pairs
 from dawson.evaluation.metrics.case import CaseMetrics, LesionOutcome, measure_case
 from dawson.evaluation.metrics.curves import Curves
 from dawson.evaluation.metrics.raters import agreement, consensus
-from dawson.evaluation.result import Evaluation, Reading, Row
-from dawson.evaluation.settings import Settings, suffix_of
+from dawson.evaluation.result import CaseResult, Evaluation
+from dawson.evaluation.settings import Reading, Settings, suffix_of
 from dawson.evaluation.workers import workers as start_workers
 from dawson.nifti.mask import read_anatomy, read_mask, read_probability
 
@@ -108,7 +108,7 @@ def evaluate_pairs(
             faults[number] = found
             for side, has in has_label.items():
                 held.setdefault(side, []).append(has)
-            _tell(progress, "check", done, len(cases))
+            _count_up(progress, "check", done, len(cases))
         problems = [fault for number in range(len(cases)) for fault in faults[number]]
         problems += [
             f"{side}: none of its {len(has)} masks holds the label; check --label and --truth-label"
@@ -120,7 +120,7 @@ def evaluate_pairs(
         results: dict[int, _Measured] = {}
         for done, (number, result) in enumerate(run(_measure, [(c, reading, settings) for c in cases]), 1):
             results[number] = result
-            _tell(progress, "measure", done, len(cases))
+            _count_up(progress, "measure", done, len(cases))
     evaluation = _collect(cases, [results[n] for n in range(len(cases))], pairs, settings, reading)
     return replace(evaluation, skipped=tuple(skipped))
 
@@ -224,7 +224,7 @@ def _against(masks: list[Mask], mask: Mask, grid: Grid, settings: Settings) -> d
 def _collect(
     cases: list[Case], results: list[_Measured], pairs: Sequence[Pair], settings: Settings, reading: Reading
 ) -> Evaluation:
-    rows: dict[int, Row] = {}
+    rows: dict[int, CaseResult] = {}
     curves: dict[str, Curves] = {}
     raters: dict[str, Mapping[str, Any]] = {}
     for case, result in zip(cases, results, strict=True):
@@ -232,7 +232,7 @@ def _collect(
             raters[case[0].case] = result.raters
         for number, pair in enumerate(case):
             values, true, predicted = result.values[number]
-            rows[id(pair)] = Row(
+            rows[id(pair)] = CaseResult(
                 pair=pair,
                 metrics=CaseMetrics(MappingProxyType(values), true, predicted),
                 against_raters=result.against[number],
@@ -247,7 +247,7 @@ def _collect(
     return Evaluation(settings, reading, methods, tuple(rows[id(pair)] for pair in pairs), curves, raters)
 
 
-def _tell(progress: Progress | None, what: str, done: int, of: int) -> None:
+def _count_up(progress: Progress | None, what: str, done: int, of: int) -> None:
     if progress is not None:
         progress(what, done, of)
 

@@ -1,4 +1,4 @@
-"""What an evaluation counts as a lesion and as found, checked once."""
+"""What an evaluation counts as a lesion and as found, and how it reads files; checked once."""
 
 from __future__ import annotations
 
@@ -46,6 +46,25 @@ class Settings:
             raise UsageError(f"the reference rate is {self.reference_rate}", remedy="give one between 0 and 1")
         for rule in (self.rule, *self.rules):
             threshold_of(rule)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the files of an evaluation are read.
+
+    ``label`` and ``truth_label`` pick one value out of label maps, of predictions and of truths; ``threshold``
+    says that predictions are probability maps and where to cut them (at or above it is lesion).
+    """
+
+    label: int | None = None
+    truth_label: int | None = None
+    threshold: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.threshold is not None and not 0.0 < self.threshold <= 1.0:
+            raise UsageError(f"the threshold is {self.threshold}", remedy="give one above 0 and at most 1")
+        if self.threshold is not None and self.label is not None:
+            raise UsageError("--label and --threshold were both given", remedy="give the one that fits the predictions")
 
 
 def threshold_of(rule: str) -> float | None:

@@ -14,11 +14,11 @@ from dawson.core.result import Lesion
 from dawson.measurement.anatomy import knows_anatomy
 from dawson.measurement.confidence import classify
 from dawson.measurement.lesions import lesion_voxels
-from dawson.measurement.location import Frame, describe
+from dawson.measurement.location import Frame, describe_position
 from dawson.measurement.regions import find_regions
 
 
-def place_lesions(
+def annotate_lesions(
     table: tuple[Lesion, ...],
     labels: NDArray[np.int32],
     anatomy: Labels,
@@ -43,7 +43,7 @@ def place_lesions(
     regions: list[str] | list[None] = find_regions(pieces, anatomy, names, grid) if known else [None] * len(pieces)
     placed = []
     for lesion, piece, region in zip(table, pieces, regions, strict=True):
-        side, position = (None, None) if frame is None else describe(piece, grid, frame)
+        side, position = (None, None) if frame is None else describe_position(piece, grid, frame)
         confidence = classify(lesion.peak_probability, lesion.volume_ml)
         placed.append(replace(lesion, region=region, side=side, position=position, confidence=confidence))
     return tuple(placed)

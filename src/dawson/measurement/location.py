@@ -113,7 +113,7 @@ def _climb(score: Callable[[World], float]) -> World:
     return best
 
 
-def describe(piece: Points, grid: Grid, frame: Frame) -> tuple[str, str]:
+def describe_position(piece: Points, grid: Grid, frame: Frame) -> tuple[str, str]:
     """The side of a lesion with voxels (n, 3) on ``grid``, and its position in words."""
     world = grid.to_world(piece.astype(np.float64))
     centroid = world.mean(axis=0)

@@ -7,7 +7,7 @@ import numpy as np
 from dawson.core.result import Check, Segmentation
 from dawson.core.study import Modality, Study
 from dawson.measurement.anatomy import knows_anatomy
-from dawson.measurement.annotate import place_lesions
+from dawson.measurement.annotate import annotate_lesions
 from dawson.measurement.interval import measure_interval
 from dawson.measurement.lesions import find_lesions
 from dawson.measurement.location import Frame, find_frame
@@ -41,7 +41,7 @@ def measure(study: Study, inferred: Inference, model: Model) -> tuple[Segmentati
         probability=probability,
         anatomy=anatomy,
         anatomy_names=names,
-        table=place_lesions(table, numbered, anatomy, names, grid, frame=frame),
+        table=annotate_lesions(table, numbered, anatomy, names, grid, frame=frame),
         model=model.summary
         | {"precision": precision(model), "opinions": list(inferred.opinions), "locator": inferred.locator},
         seconds={},

@@ -19,7 +19,7 @@ from matplotlib.ticker import MaxNLocator
 
 from dawson.core.errors import DawsonError
 from dawson.core.names import SUMMARY
-from dawson.evaluation.model_runs import Unit, evaluate_model
+from dawson.evaluation.model_runs import ModelRun, evaluate_model
 from dawson.evaluation.output.chart_style import COLOURS, GREY, STYLE, new_figure, to_png
 from dawson.evaluation.output.table import text_report
 from dawson.evaluation.output.write import CHARTS, write_evaluation
@@ -76,13 +76,13 @@ def _test(out: Path, model: Path, data: Data, recipe: Recipe, progress: Progress
         progress({"event": "table", "lines": [note]})
         return _means(content["predictions"])
     alone = recipe.volume is not None
-    units = [Unit(u.case, u.modalities, "+".join(u.modalities) if alone else "all") for u in data.test]
+    runs = [ModelRun(u.case, u.modalities, "+".join(u.modalities) if alone else "all") for u in data.test]
 
     def count(what: str, done: int, total: int) -> None:
         progress({"event": "test", "done": done, "of": total, "what": what})
 
     try:
-        evaluation = evaluate_model(units, out / TEST, model=model, progress=count)
+        evaluation = evaluate_model(runs, out / TEST, model=model, progress=count)
     except DawsonError as error:  # a model that finds no brain in any scan has been trained too little
         return {"failed": str(error)}
     content = write_evaluation(evaluation, out / TEST)

@@ -13,7 +13,7 @@ from PIL import Image
 from dawson.evaluation.matching.pairs import Pair, find_pairs
 from dawson.evaluation.output.charts import draw_charts
 from dawson.evaluation.output.pictures import COLOURS, draw_worst
-from dawson.evaluation.output.summary import digest
+from dawson.evaluation.output.summary import summarise
 from dawson.evaluation.run import evaluate, evaluate_pairs
 from fixtures.masks import ELSEWHERE, LARGE, SMALL, blob
 
@@ -29,7 +29,7 @@ def painted(chart, colour):
 
 
 def test_masks_alone_give_the_charts_that_need_no_probability(evaluated):
-    charts = {chart.name: chart for chart in draw_charts(digest(evaluated))}
+    charts = {chart.name: chart for chart in draw_charts(summarise(evaluated))}
     assert set(charts) == {"dice", "recall_by_size", "bland_altman"}
     for chart in charts.values():
         assert Image.open(io.BytesIO(chart.png)).width == 1080
@@ -50,7 +50,7 @@ def test_probabilities_and_anatomy_give_the_others(mask_cohort, save_mask):
         probability=probability,
         anatomy=anatomy,
     )
-    names = {chart.name for chart in draw_charts(digest(evaluate_pairs([pair])))}
+    names = {chart.name for chart in draw_charts(summarise(evaluate_pairs([pair])))}
     assert names == {
         "dice", "recall_by_size", "recall_by_region", "bland_altman", "precision_recall", "froc", "calibration",
     }  # fmt: skip
@@ -59,28 +59,28 @@ def test_probabilities_and_anatomy_give_the_others(mask_cohort, save_mask):
 def test_captions_say_where_curves_are_of_fewer_cases(mask_cohort, save_mask):
     pairs = find_pairs([mask_cohort / "truth"], [mask_cohort / "good"])
     probability = save_mask(mask_cohort / "p.nii.gz", np.float32(0.9) * blob(LARGE))
-    some = digest(evaluate_pairs([replace(pairs[0], probability=probability), *pairs[1:]]))
+    some = summarise(evaluate_pairs([replace(pairs[0], probability=probability), *pairs[1:]]))
     assert some["curves"]["good"]["cases"] == 1
     captions = {chart.name: chart.caption for chart in draw_charts(some)}
     assert "(good: 1 of 3 cases)" in captions["froc"]
     assert "of 3 cases" not in captions["dice"]
-    all_ = digest(evaluate_pairs([replace(pair, probability=probability) for pair in pairs]))
+    all_ = summarise(evaluate_pairs([replace(pair, probability=probability) for pair in pairs]))
     assert all("of 3 cases" not in chart.caption for chart in draw_charts(all_))
 
 
 def test_the_same_evaluation_gives_the_same_bytes(evaluated):
-    summary = digest(evaluated)
+    summary = summarise(evaluated)
     assert [chart.png for chart in draw_charts(summary)] == [chart.png for chart in draw_charts(summary)]
 
 
 def test_names_are_text_never_mathematics(mask_cohort):
     evaluation = evaluate(mask_cohort / "truth", mask_cohort / "good", names=[r"$\frac{broken"])
-    assert draw_charts(digest(evaluation))
+    assert draw_charts(summarise(evaluation))
 
 
 def test_no_lesion_anywhere_is_charted_too(mask_cohort):
     case = [mask_cohort / kind / name for kind, name in (("truth", "P02_mask.nii.gz"), ("good", "P02_seg.nii.gz"))]
-    names = {chart.name for chart in draw_charts(digest(evaluate(*case)))}
+    names = {chart.name for chart in draw_charts(summarise(evaluate(*case)))}
     assert names == {"dice", "bland_altman"}
 
 
@@ -123,4 +123,4 @@ def test_any_number_of_predictions_fits(mask_cohort, count):
         [mask_cohort / "good"] * count,
         names=[f"a rather long name of prediction {n}" for n in range(count)],
     )
-    assert {chart.name for chart in draw_charts(digest(evaluation))} == {"dice", "recall_by_size", "bland_altman"}
+    assert {chart.name for chart in draw_charts(summarise(evaluation))} == {"dice", "recall_by_size", "bland_altman"}

@@ -12,7 +12,7 @@ from dawson.core.errors import UsageError
 from dawson.evaluation.output import write as output
 from dawson.evaluation.output.chart_style import Chart
 from dawson.evaluation.output.page import evaluation_page
-from dawson.evaluation.output.summary import digest
+from dawson.evaluation.output.summary import summarise
 from dawson.evaluation.output.write import check_evaluation_output, write_evaluation
 from dawson.evaluation.run import evaluate
 
@@ -44,7 +44,7 @@ class Parsed(HTMLParser):
 
 
 def test_the_page_is_whole_and_asks_the_network_for_nothing(evaluated):
-    text = evaluation_page(digest(evaluated), [CHART], [])
+    text = evaluation_page(summarise(evaluated), [CHART], [])
     page = Parsed(text)
     assert page.open == []
     assert "script" not in page.tags
@@ -57,7 +57,7 @@ def test_the_page_is_whole_and_asks_the_network_for_nothing(evaluated):
 
 
 def test_definitions_stand_beside_the_figures(evaluated):
-    summary = digest(evaluated)
+    summary = summarise(evaluated)
     page = Parsed(evaluation_page(summary, [CHART], []))
     for text in (*summary["definitions"]["columns"].values(), *summary["definitions"]["cohort"].values()):
         assert text in page.text
@@ -69,9 +69,29 @@ def test_definitions_stand_beside_the_figures(evaluated):
 def test_names_from_outside_harm_nobody(mask_cohort):
     name = "<script>alert(1)</script>"
     evaluation = evaluate(mask_cohort / "truth", mask_cohort / "good", names=[name])
-    page = Parsed(evaluation_page(digest(evaluation), [CHART], []))
+    page = Parsed(evaluation_page(summarise(evaluation), [CHART], []))
     assert "script" not in page.tags
     assert name in page.text
+
+
+def with_markup(value):
+    """The same with a tag in every text, names of fields left alone."""
+    if isinstance(value, dict):
+        return {key: with_markup(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [with_markup(inner) for inner in value]
+    return f"{value}<script>&amp;" if isinstance(value, str) else value
+
+
+def test_no_text_of_a_summary_is_taken_for_markup(evaluated):
+    summary = summarise(evaluated)
+    hostile = with_markup(summary) | {"settings": summary["settings"]}
+    hostile["predictions"] = {f"{name}<script>": method for name, method in summary["predictions"].items()}
+    page = Parsed(evaluation_page(hostile, [CHART], [CHART]))
+    assert page.open == []
+    assert not page.tags & {"script", "b"}
+    for text in (summary["notice"], summary["rules"], *summary["definitions"]["columns"].values()):
+        assert f"{text}<script>&amp;" in page.text
 
 
 def test_everything_is_written_and_the_summary_vouches_for_it(evaluated, tmp_path):

@@ -1,4 +1,4 @@
-"""Look into every file before anything is measured, so that all that is wrong is told at once."""
+"""Every file is read before anything is measured, so that all that is wrong is told at once."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 
 from dawson.core.errors import InputError
 from dawson.core.grid import Grid
-from dawson.evaluation.matching.grids import check_grid, told
+from dawson.evaluation.matching.grids import check_grid, one_line
 from dawson.evaluation.matching.pairs import Pair
-from dawson.evaluation.result import Reading
+from dawson.evaluation.settings import Reading
 from dawson.nifti.mask import read_anatomy, read_mask, read_probability
 
 
@@ -20,7 +20,7 @@ def check_case(task: tuple[Sequence[Pair], Reading]) -> tuple[list[str], dict[st
     held: dict[str, bool] = {}
     truth_grid: Grid | None = None
 
-    def look(file: Path, side: str, label: int | None, resample: bool) -> None:
+    def check_mask(file: Path, side: str, label: int | None, resample: bool) -> None:
         nonlocal truth_grid
         try:
             found = read_mask(file, label=label)
@@ -30,25 +30,25 @@ def check_case(task: tuple[Sequence[Pair], Reading]) -> tuple[list[str], dict[st
                 truth_grid = found.grid
             check_grid(found.grid, truth_grid, allowed=resample, file=file)
         except InputError as error:
-            problems.append(told(error))
+            problems.append(one_line(error))
 
-    def look_at_map(file: Path, resample: bool, *, anatomy: bool = False) -> None:
+    def check_map(file: Path, resample: bool, *, anatomy: bool = False) -> None:
         try:
             grid = read_anatomy(file)[1] if anatomy else read_probability(file)[1]
             if truth_grid is not None:
                 check_grid(grid, truth_grid, allowed=resample, file=file)
         except InputError as error:
-            problems.append(told(error))
+            problems.append(one_line(error))
 
     for number, file in enumerate(pairs[0].truths, start=1):
-        look(file, "the truth" if number == 1 else f"rater {number}", reading.truth_label, resample=False)
+        check_mask(file, "the truth" if number == 1 else f"rater {number}", reading.truth_label, resample=False)
     for pair in pairs:
         if reading.threshold is not None:
-            look_at_map(pair.prediction, pair.resample)
+            check_map(pair.prediction, pair.resample)
         else:
-            look(pair.prediction, f"prediction {pair.method}", reading.label, pair.resample)
+            check_mask(pair.prediction, f"prediction {pair.method}", reading.label, pair.resample)
         if pair.probability is not None:
-            look_at_map(pair.probability, pair.resample)
+            check_map(pair.probability, pair.resample)
         if pair.anatomy is not None:
-            look_at_map(pair.anatomy, pair.resample, anatomy=True)
+            check_map(pair.anatomy, pair.resample, anatomy=True)
     return problems, held

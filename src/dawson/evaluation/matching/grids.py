@@ -95,7 +95,7 @@ def refusal(problems: Iterable[str], *, what: str) -> InputError:
     )
 
 
-def told(error: InputError | UsageError) -> str:
+def one_line(error: InputError | UsageError) -> str:
     """An error as one line of a list."""
     return str(error).rstrip(".")
 

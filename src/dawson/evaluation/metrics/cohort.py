@@ -12,14 +12,14 @@ from dawson.evaluation.metrics.case import CaseMetrics
 from dawson.evaluation.metrics.lesionwise import detection_of, ratio
 from dawson.evaluation.metrics.statistics import Values, bootstrap_interval, pearson, signed_rank, spearman
 
-Row = Mapping[str, float | None]
+CaseValues = Mapping[str, float | None]
 
 LIMITS = 1.96
 """Standard deviations between the bias and a Bland-Altman limit of agreement."""
 
 
 def summarise_cohort(
-    values: Sequence[Row], patients: Sequence[str], *, columns: Sequence[str], seed: int = 0, draws: int = 2000
+    values: Sequence[CaseValues], patients: Sequence[str], *, columns: Sequence[str], seed: int = 0, draws: int = 2000
 ) -> dict[str, Any]:
     """What the cases of a cohort amount to.
 
@@ -60,8 +60,8 @@ def summarise_cohort(
 
 
 def compare(
-    first: Sequence[Row],
-    second: Sequence[Row],
+    first: Sequence[CaseValues],
+    second: Sequence[CaseValues],
     patients: Sequence[str],
     *,
     column: str,
@@ -145,7 +145,7 @@ def _column(column: Sequence[float | None], patients: Sequence[str], *, seed: in
     }
 
 
-def _volumes(rows: Sequence[Row]) -> dict[str, Any]:
+def _volumes(rows: Sequence[CaseValues]) -> dict[str, Any]:
     true, predicted = _series(rows, "volume_truth_ml"), _series(rows, "volume_predicted_ml")
     difference = predicted - true
     bias = float(difference.mean()) if len(rows) else None
@@ -165,7 +165,7 @@ def _volumes(rows: Sequence[Row]) -> dict[str, Any]:
     }
 
 
-def _lesions(rows: Sequence[Row]) -> dict[str, Any]:
+def _lesions(rows: Sequence[CaseValues]) -> dict[str, Any]:
     lesions, predicted = _series(rows, "truth_lesions"), _series(rows, "predicted_lesions")
     found, false = _series(rows, "true_positives"), _series(rows, "false_positives")
     recall, precision, f1 = detection_of(
@@ -189,12 +189,12 @@ def _lesions(rows: Sequence[Row]) -> dict[str, Any]:
     }
 
 
-def _series(rows: Sequence[Row], column: str) -> Values:
+def _series(rows: Sequence[CaseValues], column: str) -> Values:
     """A column that is never undefined."""
     return np.array([row[column] for row in rows], dtype=np.float64)
 
 
-def _check(rows: Sequence[Row], patients: Sequence[str], columns: Sequence[str]) -> None:
+def _check(rows: Sequence[CaseValues], patients: Sequence[str], columns: Sequence[str]) -> None:
     if len(rows) != len(patients):
         raise UsageError(f"there are {len(rows)} cases and {len(patients)} patients", remedy="name one patient a case")
     for column in columns:

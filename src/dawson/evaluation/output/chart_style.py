@@ -75,7 +75,7 @@ def names_of(summary: Summary) -> list[str]:
     return [name for name, method in summary["predictions"].items() if method["cases"]]
 
 
-def look(number: int) -> dict[str, Any]:
+def line_style(number: int) -> dict[str, Any]:
     """Colour and marker of the prediction of that number."""
     return {
         "color": COLOURS[number % len(COLOURS)],

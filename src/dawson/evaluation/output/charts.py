@@ -19,7 +19,7 @@ from dawson.evaluation.output.chart_style import (
     Chart,
     Summary,
     legend,
-    look,
+    line_style,
     names_of,
     new_figure,
     short,
@@ -144,7 +144,7 @@ def _recall_by_size(summary: Summary) -> Figure | None:
         counts = np.maximum(counts, [table[size]["n"] for size in sizes])
         heights = [np.nan if table[size]["recall"] is None else table[size]["recall"] for size in sizes]
         shift = (number - (len(names) - 1) / 2) * min(0.12, 0.6 / len(names))
-        panel.plot(np.arange(len(sizes)) + shift, heights, linewidth=1.2, label=short(name), **look(number))
+        panel.plot(np.arange(len(sizes)) + shift, heights, linewidth=1.2, label=short(name), **line_style(number))
     if not counts.any():
         return None
     labels = [f"{SIZE_LABELS[size]}\nn = {count}" for size, count in zip(sizes, counts, strict=True)]
@@ -169,7 +169,9 @@ def _recall_by_region(summary: Summary) -> Figure | None:
         shift = ((len(names) - 1) / 2 - number) * min(0.14, 0.6 / len(names))
         held = [(place, table[region]["recall"]) for place, region in enumerate(regions) if region in table]
         places = [place + shift for place, _ in held]
-        panel.plot([recall for _, recall in held], places, linestyle="", label=short(names[number]), **look(number))
+        panel.plot(
+            [recall for _, recall in held], places, linestyle="", label=short(names[number]), **line_style(number)
+        )
     most = {region: max(table[region]["n"] for table in tables if region in table) for region in regions}
     panel.set_yticks(range(len(regions)), [f"{region} (n = {most[region]})" for region in regions])
     panel.set_ylim(-0.6, len(regions) - 0.4)
@@ -190,7 +192,7 @@ def _bland_altman(summary: Summary) -> Figure | None:
         values = [row["values"] for row in summary["rows"] if row["prediction"] == name]
         true, found = (np.array([v[f"volume_{side}_ml"] for v in values]) for side in ("truth", "predicted"))
         panel.axhline(0, color=LIGHT, linewidth=1)
-        panel.plot((true + found) / 2, found - true, linestyle="", alpha=0.9, **look(number))
+        panel.plot((true + found) / 2, found - true, linestyle="", alpha=0.9, **line_style(number))
         limits = summary["predictions"][name]["bland_altman"]
         for key, line in (("bias_ml", "-"), ("low_ml", "--"), ("high_ml", "--")):
             if limits[key] is not None:

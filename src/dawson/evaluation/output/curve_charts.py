@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dawson.evaluation.output.chart_style import GREY, Summary, legend, look, names_of, new_figure, numbers, short
+from dawson.evaluation.output.chart_style import GREY, Summary, legend, line_style, names_of, new_figure, numbers, short
 
 
 def precision_recall(summary: Summary) -> Figure | None:
@@ -17,7 +17,7 @@ def precision_recall(summary: Summary) -> Figure | None:
 
     def draw(panel: Axes, curves: Summary, number: int, name: str) -> None:
         x, y = numbers(curves["precision_recall"]["recall"]), numbers(curves["precision_recall"]["precision"])
-        panel.plot(x, y, color=look(number)["color"], linewidth=1.6, label=short(name))
+        panel.plot(x, y, color=line_style(number)["color"], linewidth=1.6, label=short(name))
         _working_point(panel, summary, curves["precision_recall"]["threshold"], x, y, number)
 
     figure = _curves(summary, "precision_recall", "recall", draw)
@@ -34,7 +34,7 @@ def froc(summary: Summary) -> Figure | None:
 
     def draw(panel: Axes, curves: Summary, number: int, name: str) -> None:
         x, y = numbers(curves["froc"]["false_positives"]), numbers(curves["froc"]["sensitivity"])
-        panel.plot(x, y, linewidth=1.4, label=short(name), **(look(number) | {"markersize": 3.5}))
+        panel.plot(x, y, linewidth=1.4, label=short(name), **(line_style(number) | {"markersize": 3.5}))
         _working_point(panel, summary, curves["froc"]["threshold"], x, y, number)
 
     figure = _curves(summary, "froc", "sensitivity", draw)
@@ -52,7 +52,7 @@ def calibration(summary: Summary) -> Figure | None:
     def draw(panel: Axes, curves: Summary, number: int, name: str) -> None:
         table = curves["calibration"]
         x, y = numbers(table["predicted"]), numbers(table["observed"])
-        panel.plot(x, y, linewidth=1.4, label=short(name), **look(number))
+        panel.plot(x, y, linewidth=1.4, label=short(name), **line_style(number))
 
     figure = _curves(summary, "calibration", "observed", draw)
     if figure is not None:
@@ -84,6 +84,6 @@ def _working_point(panel: Axes, summary: Summary, thresholds: Sequence[float], x
     if threshold is None:
         return
     nearest = int(np.abs(np.array(thresholds) - threshold).argmin())
-    colour = look(number)["color"]
+    colour = line_style(number)["color"]
     panel.plot(x[nearest], y[nearest], "o", markersize=9, markerfacecolor="none", markeredgecolor=colour,
                markeredgewidth=1.8, zorder=4)  # fmt: skip

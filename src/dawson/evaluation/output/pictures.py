@@ -18,7 +18,8 @@ from dawson.core.study import Modality
 from dawson.evaluation.matching.grids import onto
 from dawson.evaluation.metrics.raters import consensus
 from dawson.evaluation.output.chart_style import DPI, STYLE, WIDTH, Chart, to_png
-from dawson.evaluation.result import Evaluation, Reading, Row
+from dawson.evaluation.result import CaseResult, Evaluation
+from dawson.evaluation.settings import Reading
 from dawson.nifti.mask import read_anatomy, read_mask, read_probability
 from dawson.nifti.scan import read_scan
 from dawson.preparation.resample import reorient, resample
@@ -66,7 +67,7 @@ def draw_worst(evaluation: Evaluation) -> list[Chart]:
     return charts
 
 
-def _view(row: Row, reading: Reading) -> _View:
+def _view(row: CaseResult, reading: Reading) -> _View:
     pair = row.pair
     read = [read_mask(file, label=reading.truth_label) for file in pair.truths]
     grid = read[0].grid

@@ -12,7 +12,7 @@ import numpy as np
 
 from dawson.evaluation.metrics.cohort import compare, load_group, recall_by_region, summarise_cohort
 from dawson.evaluation.metrics.columns import SIZES, columns_of, cut_in_words, definitions_of
-from dawson.evaluation.result import Evaluation, Row
+from dawson.evaluation.result import CaseResult, Evaluation
 from dawson.evaluation.settings import Settings, suffix_of
 from dawson.results.summary import NOTICE, versions
 
@@ -65,7 +65,7 @@ def rules_in_words(evaluation: Evaluation) -> str:
     )
 
 
-def digest(evaluation: Evaluation) -> dict[str, Any]:
+def summarise(evaluation: Evaluation) -> dict[str, Any]:
     """All figures of an evaluation in plain types, ready for JSON, with the sentence that defines each."""
     settings = evaluation.settings
     groups: dict[str, list[str]] = {}
@@ -106,7 +106,7 @@ def digest(evaluation: Evaluation) -> dict[str, Any]:
     return plain
 
 
-def size_recall(rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
+def size_recall(rows: Sequence[CaseResult]) -> dict[str, dict[str, Any]]:
     """By size group: pooled recall of the truth's lesions and how many there are."""
     table = {}
     for name, *_ in SIZES:
@@ -118,7 +118,7 @@ def size_recall(rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
     return table
 
 
-def _method(rows: Sequence[Row], settings: Settings) -> dict[str, Any]:
+def _method(rows: Sequence[CaseResult], settings: Settings) -> dict[str, Any]:
     if not rows:
         return {"cases": 0, "patients": 0}
     values = [row.metrics.values for row in rows]
@@ -151,7 +151,7 @@ def _method(rows: Sequence[Row], settings: Settings) -> dict[str, Any]:
 
 def _comparisons(evaluation: Evaluation) -> list[dict[str, Any]]:
     """Each two predictions on the cases that both have."""
-    told = []
+    comparisons = []
     for first, second in combinations(evaluation.methods, 2):
         one = {row.pair.case: row for row in evaluation.of(first)}
         two = {row.pair.case: row for row in evaluation.of(second)}
@@ -166,8 +166,8 @@ def _comparisons(evaluation: Evaluation) -> list[dict[str, Any]]:
                 patients,
                 column=column,
             )
-            told.append({"first": first, "second": second, "column": column, **result})
-    return told
+            comparisons.append({"first": first, "second": second, "column": column, **result})
+    return comparisons
 
 
 def _raters(evaluation: Evaluation) -> dict[str, Any] | None:
@@ -182,7 +182,7 @@ def _raters(evaluation: Evaluation) -> dict[str, Any] | None:
     }
 
 
-def _row(row: Row) -> dict[str, Any]:
+def _row(row: CaseResult) -> dict[str, Any]:
     pair = row.pair
     return {
         "case": pair.case,

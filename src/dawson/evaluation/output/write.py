@@ -11,7 +11,7 @@ from typing import Any
 from dawson.core.errors import UsageError
 from dawson.core.files import check_output, publish, save, staging
 from dawson.core.names import LESION_TABLE, RESULT_FILES, SUMMARY
-from dawson.evaluation.output.summary import KIND, digest
+from dawson.evaluation.output.summary import KIND, summarise
 from dawson.evaluation.output.table import lesions_csv, metrics_csv
 from dawson.evaluation.result import Evaluation
 from dawson.results.summary import to_json
@@ -75,7 +75,7 @@ def write_evaluation(evaluation: Evaluation, out: Path | str, *, overwrite: bool
     from dawson.evaluation.output.pictures import WORST, draw_worst  # noqa: PLC0415
 
     out = check_evaluation_output(out, overwrite=overwrite)
-    summary = digest(evaluation)
+    summary = summarise(evaluation)
     charts, worst = draw_charts(summary), draw_worst(evaluation)
     with staging(out) as folder:
         (folder / CHARTS).mkdir()
