@@ -69,7 +69,7 @@ def _synth(
     """Make a cohort of synthetic patients with FLAIR, T1 and T2, lesion masks, and several visits.
 
     Patients that are in the folder already are kept: interrupt at any time, and run the same command to go on.
-    Needs torch: pip install "dawson[train]".
+    Needs torch, of the extra [train].
     """
     folders = _folders(maps, masks)
     span = _span(visits)
