@@ -44,39 +44,45 @@ def register(app: typer.Typer) -> None:
     app.add_typer(recipes)
 
 
+RunFolder = Annotated[
+    Path,
+    typer.Option("--output", "-o", metavar="RUN", help="Folder of the run: checkpoints, record, charts, model."),
+]
+LabelledScans = Annotated[
+    Path | None,
+    typer.Option(
+        "--cases",
+        metavar="PATH",
+        help="Labelled scans: a BIDS data set with lesion masks as derivatives, or a table "
+        "(patient, visit, flair, t1, t2, mask).",
+    ),
+]
+MapFolder = Annotated[
+    Path | None,
+    typer.Option("--maps", metavar="DIR", help="Folder of anatomical label maps, for synthetic patients."),
+]
+Split = Annotated[
+    str | None,
+    typer.Option(
+        "--split",
+        metavar="A/B/C",
+        help="Volumes for training, validation and test as counts (204/32/20) or shares (0.8/0.125/0.075, the "
+        "default), patients never divided; or a split.tsv, such as an earlier run's. Where that has no validation "
+        "set, the last weights are the model.",
+    ),
+]
+
+
 def _train(
     *,
-    output: Annotated[
-        Path,
-        typer.Option("--output", "-o", metavar="RUN", help="Folder of the run: checkpoints, record, charts, model."),
-    ],
+    output: RunFolder,
     recipe: Recipe = "dawson",
-    cases: Annotated[
-        Path | None,
-        typer.Option(
-            "--cases",
-            metavar="PATH",
-            help="Labelled scans: a BIDS data set with lesion masks as derivatives, or a table "
-            "(patient, visit, flair, t1, t2, mask).",
-        ),
-    ] = None,
-    maps: Annotated[
-        Path | None,
-        typer.Option("--maps", metavar="DIR", help="Folder of anatomical label maps, for synthetic patients."),
-    ] = None,
+    cases: LabelledScans = None,
+    maps: MapFolder = None,
     masks: Annotated[
         Path | None, typer.Option("--masks", metavar="DIR", help="Folder of lesion masks in MNI space, with --maps.")
     ] = None,
-    split: Annotated[
-        str | None,
-        typer.Option(
-            "--split",
-            metavar="A/B/C",
-            help="Volumes for training, validation and test as counts (204/32/20) or shares (0.8/0.125/0.075, the "
-            "default), patients never divided; or a split.tsv, such as an earlier run's. Where that has no validation "
-            "set, the last weights are the model.",
-        ),
-    ] = None,
+    split: Split = None,
     folds: Annotated[
         int | None, typer.Option("--folds", metavar="K", min=3, help="A k-fold split instead, with --fold.")
     ] = None,
