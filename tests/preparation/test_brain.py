@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from scipy import ndimage
 
-from dawson.preparation.brain import _eroded, _outside, find_brain
+from dawson.preparation.brain import _ball, find_brain
 
 
 @pytest.fixture
@@ -94,7 +95,7 @@ def test_erosion_is_that_of_itk(radius: int) -> None:
     """Also at the sides of the array, beyond which nothing is outside."""
     mask = np.random.default_rng(radius).random((24, 20, 16)) > 0.02 / (1 + radius**2)
     wanted = sitk.BinaryErode(sitk.GetImageFromArray(mask.astype(np.uint8)), [radius] * 3, sitk.sitkBall)
-    found = _eroded(mask, radius)
+    found = ndimage.binary_erosion(mask, _ball(radius), border_value=1)
     assert np.array_equal(found, sitk.GetArrayFromImage(wanted).astype(bool))
     assert 0 < np.count_nonzero(found) < mask.size
 
@@ -104,12 +105,6 @@ def test_room_around_the_head_changes_nothing() -> None:
     core = sitk.GetArrayFromImage(sitk.DiscreteGaussian(sitk.GetImageFromArray(rng.random((60, 50, 40))), 9.0)) > 0.5
     candidates = core | (rng.random(core.shape) < 0.3)
     alone = find_brain(candidates, core, spacing=1.0)
-    amid = find_brain(np.pad(candidates, 7), np.pad(core, 7), spacing=1.0)
+    padded = find_brain(np.pad(candidates, 7), np.pad(core, 7), spacing=1.0)
     assert alone.any()
-    assert np.array_equal(alone, amid[7:-7, 7:-7, 7:-7])
-
-
-@pytest.mark.parametrize("share", [0.0, 0.3, 0.7, 0.9, 1.0])
-def test_what_a_mask_encloses_is_itks(share: float) -> None:
-    image = sitk.GetImageFromArray((np.random.default_rng(0).random((15, 14, 13)) < share).astype(np.uint8))
-    assert np.array_equal(~_outside(image), sitk.GetArrayFromImage(sitk.BinaryFillhole(image)).astype(bool))
+    assert np.array_equal(alone, padded[7:-7, 7:-7, 7:-7])

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 import SimpleITK as sitk
+from scipy import ndimage
 
 from dawson.core.arrays import Mask, bounding_box
 
@@ -33,52 +32,37 @@ def find_brain(candidates: Mask, core: Mask, *, spacing: float) -> Mask:
 
 
 def _in_box(candidates: Mask, core: Mask, bridge: int, spacing: float) -> Mask:
-    image = sitk.GetImageFromArray(core.astype(np.uint8))
-    eroded = sitk.GetImageFromArray(_eroded(core, bridge).astype(np.uint8))
-    middle = sitk.RelabelComponent(sitk.ConnectedComponent(eroded)) == 1
-    somewhere = int(sitk.GetArrayViewFromImage(middle).argmax())  # one of its voxels, where it has any
-    if not sitk.GetArrayViewFromImage(middle).flat[somewhere]:
+    middle = _largest(ndimage.binary_erosion(core, _ball(bridge), border_value=1))  # nothing beyond the array is cut
+    if not middle.any():
         return np.zeros_like(candidates)
-    pieces = sitk.ConnectedComponent(sitk.And(image, _within(middle, BLADE_MM / spacing)))
-    inside = pieces == int(sitk.GetArrayViewFromImage(pieces).flat[somewhere])
-    near = sitk.And(sitk.GetImageFromArray(candidates.astype(np.uint8)), _within(inside, REACH_MM / spacing))
-    return candidates & ~_outside(near)
+    pieces, _ = ndimage.label(core & _within(middle, BLADE_MM / spacing))
+    inside = pieces == pieces[np.unravel_index(middle.argmax(), middle.shape)]
+    near = candidates & _within(inside, REACH_MM / spacing)
+    return candidates & ndimage.binary_fill_holes(near)
 
 
-def _outside(mask: sitk.Image) -> Mask:
-    """What a mask neither holds nor encloses: the pieces of the rest, by faces, that reach the border of the image."""
-    pieces = sitk.GetArrayFromImage(sitk.ConnectedComponent(mask == 0))
-    sides = [pieces.take(end, axis).ravel() for axis in range(3) for end in (0, -1)]
-    reaching = np.zeros(int(pieces.max()) + 1, dtype=bool)
-    reaching[np.concatenate(sides)] = True
-    reaching[0] = False
-    outside: Mask = reaching[pieces]
-    return outside
+def _largest(mask: Mask) -> Mask:
+    """The largest piece, by faces, of a mask (i, j, k); all false of none."""
+    pieces, _ = ndimage.label(mask)
+    sizes = np.bincount(pieces.ravel())
+    sizes[0] = 0
+    largest: Mask = mask & (pieces == sizes.argmax())
+    return largest
 
 
-def _within(mask: sitk.Image, voxels: float) -> sitk.Image:
-    """What lies no farther than so many voxels from a mask: a distance map costs the same for any reach."""
-    apart = sitk.SignedMaurerDistanceMap(mask, squaredDistance=False, useImageSpacing=False)
-    near: sitk.Image = apart <= voxels
-    return near
+def _ball(radius: int) -> Mask:
+    """A ball (n, n, n) with half a voxel more than ``radius``: it holds the voxels next to its axes, too."""
+    steps = np.arange(-radius, radius + 1) ** 2
+    ball: Mask = steps[:, None, None] + steps[:, None] + steps <= (radius + 0.5) ** 2
+    return ball
 
 
-def _eroded(mask: Mask, radius: int) -> Mask:
-    """A mask (i, j, k) without what lies within a ball's reach of its outside; beyond the array nothing is outside.
+def _within(mask: Mask, voxels: float) -> Mask:
+    """What lies no farther than so many voxels from a mask (i, j, k).
 
-    The ball has half a voxel more than ``radius``, as ITK's has, whose own erosion takes several times as long.
+    By ITK's distance map, which takes 0.3 s of a brain at 1 mm where SciPy's takes 0.5 s; a visit needs two to six.
     """
-    i, j, k = mask.shape
-    steps = range(-radius, radius + 1)
-    reach = (radius + 0.5) ** 2
-    padded = np.pad(mask, radius, constant_values=True)
-    along = {0: padded[:, :, radius : radius + k]}  # for each half width, what a line along k that wide leaves
-    for half in range(1, radius + 1):
-        sides = padded[:, :, radius - half :][:, :, :k] & padded[:, :, radius + half :][:, :, :k]
-        along[half] = along[half - 1] & sides
-    left = np.ones_like(mask)
-    for a, b in itertools.product(steps, steps):
-        if a * a + b * b <= reach:
-            half = min(int(np.sqrt(reach - a * a - b * b)), radius)
-            left &= along[half][radius + a :, radius + b :][:i, :j]
-    return left
+    image = sitk.GetImageFromArray(mask.astype(np.uint8))
+    apart = sitk.SignedMaurerDistanceMap(image, squaredDistance=False, useImageSpacing=False)
+    near: Mask = sitk.GetArrayViewFromImage(apart) <= voxels
+    return near

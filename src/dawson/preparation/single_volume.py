@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from dawson.core.arrays import Image
 from dawson.core.errors import InputError
@@ -141,27 +142,21 @@ def contrast_kernel(voxels: Image, native_mm: tuple[float, float, float], settin
 
 def smooth(voxels: Image, widths: tuple[float, ...]) -> Image:
     """Gaussian blur of (i, j, k) with standard deviations in voxels, edge values carried on; 0 leaves an axis."""
-    for axis, width in enumerate(widths):
-        if width <= 0:
-            continue
-        weights = gaussian(width).astype(np.float32)
-        reach = len(weights) // 2
-        padding = [(reach, reach) if a == axis else (0, 0) for a in range(3)]
-        padded = np.pad(voxels, padding, mode="edge")
-        total = np.zeros_like(voxels)
-        for shift, weight in enumerate(weights):
-            window = [slice(None)] * 3
-            window[axis] = slice(shift, shift + voxels.shape[axis])
-            total += weight * padded[tuple(window)]
-        voxels = total
-    return voxels
+    smoothed: Image = ndimage.gaussian_filter(voxels, widths, mode="nearest", radius=[_reach(w) for w in widths])
+    return smoothed
 
 
 def gaussian(width: float) -> NDArray[np.float64]:
     """Weights of a Gaussian of standard deviation ``width`` voxels, sum 1, cut off at three of them."""
-    reach = max(int(np.ceil(REACH * width)), 1)
-    weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / width) ** 2)
-    return np.asarray(weights / weights.sum(), dtype=np.float64)
+    impulse = np.zeros(2 * _reach(width) + 1)
+    impulse[_reach(width)] = 1.0
+    weights: NDArray[np.float64] = ndimage.gaussian_filter1d(impulse, width, mode="constant", radius=_reach(width))
+    return weights
+
+
+def _reach(width: float) -> int:
+    """Voxels to either side that a Gaussian of ``width`` voxels reaches."""
+    return max(int(np.ceil(REACH * width)), 1)
 
 
 def _range(voxels: Image, settings: Settings) -> tuple[float, float]:
