@@ -34,7 +34,7 @@ class Engine:
     """A network compiled for this machine's CPU, to be called with images (3, n, n, n) float32.
 
     It gives scores (1 + classes, n, n, n) float32. Threads may call it together, and ``at_once`` tells how many of them
-    gain anything: while one computes, another can see to what it was given before. On just as many cores each computes
+    gain anything: while one computes, another can finish what it was given before. On just as many cores each computes
     on one of its own: two windows are sooner done side by side than one after the other on all cores, since none waits
     for another. More cores than that all work together; what is best there has not been measured.
     """
@@ -75,7 +75,7 @@ def load_engine(model: Model, wanted: str | None = None, *, at_once: int = AT_ON
 
 @lru_cache(maxsize=1)
 def _compiled(file: Path, _sha256: str, wanted: str, threads: int, at_once: int) -> Engine:
-    """A file compiled; its hash tells it from what lay there before."""
+    """A file compiled; its hash is part of the key, so that a new file in the same place is compiled anew."""
     streams = at_once if threads == at_once else 1
     try:
         compiled = openvino.Core().compile_model(

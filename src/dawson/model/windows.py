@@ -1,6 +1,6 @@
 """A whole head, window by window.
 
-Instance normalisation sees the whole input, so the network is always shown windows of the size that it
+Instance normalisation acts on the whole input, so the network is always given windows of the size that it
 was trained on; where they overlap, lesions are blended with a weight that falls towards a window's border.
 """
 
@@ -69,33 +69,33 @@ def run_windows(
     for part in parts:
         total[part] += weight
 
-    def ask(part: Part) -> tuple[Image, Labels | None]:
-        def reduce(own: Image) -> tuple[Image, Labels | None]:
-            labels = None if classes is None else argmax_anatomy(own, classes)
-            return np.multiply(own[:outputs], weight / total[part], dtype=np.float32), labels
+    def infer_window(part: Part) -> tuple[Image, Labels | None]:
+        def reduce(outputs_of_window: Image) -> tuple[Image, Labels | None]:
+            anatomy = None if classes is None else argmax_anatomy(outputs_of_window, classes)
+            return np.multiply(outputs_of_window[:outputs], weight / total[part], dtype=np.float32), anatomy
 
         shown = np.ascontiguousarray(images[:, *part])
         return infer.reduced(shown, reduce) if isinstance(infer, Engine) else reduce(infer(shown))
 
     scores = np.zeros((outputs, *padded), dtype=np.float32)
     labels, nearest = np.zeros(padded, dtype=np.uint8), np.zeros(padded, dtype=np.float32)
-    for part, (own, named) in zip(parts, _side_by_side(ask, parts, at_once), strict=True):
-        scores[:, *part] += own
-        if named is not None:
-            np.copyto(labels[part], named, where=weight > nearest[part])
+    for part, (blended, anatomy) in zip(parts, _side_by_side(infer_window, parts, at_once), strict=True):
+        scores[:, *part] += blended
+        if anatomy is not None:
+            np.copyto(labels[part], anatomy, where=weight > nearest[part])
             np.maximum(nearest[part], weight, out=nearest[part])
     i, j, k = (int(n) for n in shape)
     return scores[:, :i, :j, :k], labels[:i, :j, :k]
 
 
-def _side_by_side(ask: Callable[[Part], Answer], parts: list[Part], at_once: int) -> Iterator[Answer]:
+def _side_by_side(infer_window: Callable[[Part], Answer], parts: list[Part], at_once: int) -> Iterator[Answer]:
     """Answers about all parts, in order; from so many threads, or from this one where it is one."""
     if at_once == 1:
-        yield from map(ask, parts)
+        yield from map(infer_window, parts)
         return
     pool = ThreadPoolExecutor(at_once)
     try:
-        yield from pool.map(ask, parts)
+        yield from pool.map(infer_window, parts)
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -129,15 +129,15 @@ def run_model(
 def argmax_anatomy(scores: Image, weights: Sequence[float]) -> Labels:
     """The most probable anatomy (i, j, k) from scores (1 + classes, i, j, k); outside where there are no classes.
 
-    Of equals the first is taken. Class by class, since numpy's own takes several times as long.
+    Of equals the first is taken. Class by class, since numpy's argmax takes several times as long.
 
     ``weights`` are those that the loss gave the classes: a network that was taught small classes with more weight
     believes in them by as much too often, and its scores over the weights are the probabilities (Elkan, IJCAI 2001).
     """
     best = np.full(scores.shape[1:], -np.inf, np.float32)
     labels = np.zeros(scores.shape[1:], np.uint8)
-    for label, own in enumerate(scores[1:]):
-        score = own / np.float32(weights[label])
+    for label, raw in enumerate(scores[1:]):
+        score = raw / np.float32(weights[label])
         better = score > best
         np.copyto(best, score, where=better)
         labels[better] = label

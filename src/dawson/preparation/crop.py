@@ -135,7 +135,7 @@ def scale_error(prepared: PreparedStudy, brain: Mask, aligned: AlignedStudy) -> 
 def cut_area_cm2(prepared: PreparedStudy, brain: Mask, aligned: AlignedStudy) -> float:
     """How much of a brain (i, j, k) of the head lies at a side of the box where the head goes on.
 
-    There was more to look at then.
+    The crop should have been larger then.
     """
     area = aligned.grid.voxel_volume ** (2 / 3) / 100
     ends = [0.0]

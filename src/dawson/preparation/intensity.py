@@ -20,7 +20,7 @@ def from_zero(voxels: Image) -> tuple[Image, str | None]:
     """Make the background zero, as it is on magnitude images; say so where the scan was rescaled.
 
     Scans standardised to mean zero have negative voxels by the million. Where one value, the smallest,
-    fills the background, that value is subtracted. Where the background is zero amid a brain of both signs, as tools
+    fills the background, that value is subtracted. Where the background is zero around a brain of both signs, as tools
     leave it that standardise within a mask, the brain's darkest voxels, fluid mostly, are taken for black: what zero
     was there, nobody can tell. What is largely below zero without any background stays as it is, with a warning.
     """

@@ -1,6 +1,6 @@
 """Find the brain in a head of which nothing is known yet: not its contrast, not its scale, not where it ends.
 
-A small network sees the whole head at once, at 4 mm, as a scanner's field of view cuts it. What it finds scales and
+A small network is given the whole head at once, at 4 mm, as a scanner's field of view cuts it. What it finds scales and
 frames the scans for the network that finds lesions, whichever that is: the locator is part of dawson, not of a model.
 """
 
@@ -35,7 +35,7 @@ def load_locator() -> Locator:
 
 
 def start_locator(model: Model) -> Locator:
-    """Compile a locator; it is small, and in f32 so that all CPUs see the same brain."""
+    """Compile a locator; it is small, and in f32 so that all CPUs find the same brain."""
     return Locator(model, load_engine(model, "f32", at_once=1, keep=False))
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
 from dawson.core.arrays import Image, Mask
 from dawson.core.grid import Grid
@@ -21,18 +22,18 @@ from dawson.preparation.resample import THREADS, resample, working_grid
 
 Matrix = NDArray[np.float64]
 Motion = NDArray[np.float64]
-Judge = Callable[[Sequence[Motion]], list[float]]
+Similarity = Callable[[Sequence[Motion]], list[float]]
 
-VIEW_MM = 1.5  # both scans are compared on isotropic lattices of about this spacing
-JUDGE_MM = 3.0  # mutual information is judged at the points of such a lattice over the head, some 100,000
+COMPARED_MM = 1.5  # both scans are compared on isotropic lattices of about this spacing
+SIMILARITY_MM = 3.0  # mutual information is taken at the points of such a lattice over the head, some 100,000
 BINS = 32
-LEAST = 0.25  # of the head that must be seen in both scans
+LEAST = 0.25  # of the head that must be shown by both scans
 PROBE = 1.0  # mm, or degrees: a degree moves the surface of a brain by a millimetre
 CLIMB = (1.0, 0.5, 0.5, 0.25)  # steps of the last, dense search, likewise
 GAIN = 0.005  # the least share of mutual information that a registration must win to be believed
 SMALL = 1.0  # a motion below this (mm plus degrees) that wins less speaks for the headers, not against
 MAX_MM, MAX_DEGREES = 40.0, 25.0  # no patient moves farther between two sequences of one visit,
-FAR_MM, FAR_DEGREES = 10.0, 10.0  # and few as far as this: worth a look
+FAR_MM, FAR_DEGREES = 10.0, 10.0  # and few as far as this: worth a check
 SEED = 1
 MOST_THREADS = 4  # each holds a scan as it would lie
 
@@ -50,7 +51,7 @@ class Alignment:
     :func:`dawson.preparation.resample.resample` takes it. ``method`` is ``"identity: same grid"``,
     ``"headers agree"``, ``"headers kept"`` (registration was tried and not believed: see ``warnings``) or
     ``"rigid, mutual information"``. The similarities are mutual information in nats over the part
-    of the head seen in both scans, by the headers alone and by ``matrix``. ``note`` says what was done.
+    of the head that both scans show, by the headers alone and by ``matrix``. ``note`` says what was done.
     """
 
     matrix: Matrix
@@ -62,7 +63,7 @@ class Alignment:
 
 
 @dataclass(frozen=True, eq=False)
-class _View:
+class _ComparedScan:
     """A scan as it is compared: cropped to the head, isotropic, outliers clipped; and where the head is."""
 
     voxels: Image
@@ -90,33 +91,36 @@ def align(moving: Scan, reference: Scan) -> Alignment:
     its sums depend on the order in which threads finish.
     """
     moving, reference = scan_from_zero(moving), scan_from_zero(reference)
-    views = _view(moving, VIEW_MM * 0.93), _view(reference, VIEW_MM)  # unlike, so that voxels never coincide
-    swapped = _head_ml(views[0]) < _head_ml(views[1])
-    fixed, floating = views if swapped else views[::-1]
+    scans = (
+        _compared(moving, COMPARED_MM * 0.93),
+        _compared(reference, COMPARED_MM),
+    )  # unlike, so that voxels never coincide
+    swapped = _head_ml(scans[0]) < _head_ml(scans[1])
+    fixed, floating = scans if swapped else scans[::-1]
     if not fixed.head.any():
         return _kept(0.0, "no head was found in one of the scans")
     centre = fixed.grid.to_world(np.argwhere(fixed.head).mean(axis=0))
-    judge = _judge(fixed, floating, centre)
+    similarity = _similarity_of(fixed, floating, centre)
     headers = np.zeros(6)
     if moving.grid.canonical().same_as(reference.grid.canonical()):
-        here, *around = judge([headers, *(headers + PROBE * step for step in _AXES)])
-        if here > 0 and here >= max(around):
+        value, *around = similarity([headers, *(headers + PROBE * step for step in _AXES)])
+        if value > 0 and value >= max(around):
             note = f"one grid, and no step of {PROBE:g} mm or {PROBE:g} degree improves the match"
-            return Alignment(np.eye(4), "identity: same grid", here, here, note)
+            return Alignment(np.eye(4), "identity: same grid", value, value, note)
     try:
         near = _search(fixed, floating, centre)
     except RuntimeError:  # ITK: no sample of the one lies in the other
         return _kept(0.0, "registration found no overlap between the scans")
-    verdict = _verdict(judge, _climb(judge, near), centre)
+    verdict = _verdict(similarity, _climb(similarity, near), centre)
     return replace(verdict, matrix=_inverse(verdict.matrix)) if swapped else verdict
 
 
-def _verdict(judge: Judge, found: Motion, centre: NDArray[np.float64]) -> Alignment:
+def _verdict(similarity: Similarity, found: Motion, centre: NDArray[np.float64]) -> Alignment:
     """Whether the motion found is to be believed."""
-    before, after = judge([np.zeros(6), found])
+    before, after = similarity([np.zeros(6), found])
     matrix = _matrix(found, centre)
     shift = float(np.linalg.norm(found[3:]))
-    angle = float(np.rad2deg(np.arccos(np.clip((np.trace(matrix) - 2) / 2, -1, 1))))
+    angle = float(np.rad2deg(Rotation.from_matrix(matrix[:3, :3]).magnitude()))
     moved = f"{shift:.1f} mm and {angle:.1f} degrees"
     if after == 0:
         return _kept(before, "the scans show too little of the head in common")
@@ -141,7 +145,7 @@ def _kept(before: float, why: str) -> Alignment:
     return Alignment(np.eye(4), "headers kept", before, before, why, (warning,))
 
 
-def _view(scan: Scan, spacing: float) -> _View:
+def _compared(scan: Scan, spacing: float) -> _ComparedScan:
     # No margin: beyond the field of view there would be zeros, and an edge that is not the patient's.
     grid = working_grid(scan.grid, spacing=spacing, box=head_box(scan.voxels, scan.grid))
     voxels = resample(scan.voxels, scan.grid, grid, interpolation="linear")
@@ -151,10 +155,10 @@ def _view(scan: Scan, spacing: float) -> _View:
     lumps = resample(voxels, grid, coarse, interpolation="linear", outside=float(voxels.min()))
     solid = _smooth((lumps > foreground_threshold(lumps)).astype(np.float32), coarse, 8.0)
     head = resample(solid, coarse, grid, interpolation="linear") > 0.1
-    return _View(voxels=voxels, grid=grid, head=head)
+    return _ComparedScan(voxels=voxels, grid=grid, head=head)
 
 
-def _head_ml(view: _View) -> float:
+def _head_ml(view: _ComparedScan) -> float:
     return float(np.count_nonzero(view.head)) * view.grid.voxel_volume / 1000.0
 
 
@@ -178,13 +182,13 @@ def _matrix(motion: Motion, centre: NDArray[np.float64]) -> Matrix:
     return matrix
 
 
-def _judge(fixed: _View, floating: _View, centre: NDArray[np.float64]) -> Judge:
-    """Mutual information of motions in nats: of several at once, over the points that all of them see."""
-    lattice = working_grid(fixed.grid, spacing=JUDGE_MM)
+def _similarity_of(fixed: _ComparedScan, floating: _ComparedScan, centre: NDArray[np.float64]) -> Similarity:
+    """Mutual information of motions in nats: of several at once, over the points that all of them hold."""
+    lattice = working_grid(fixed.grid, spacing=SIMILARITY_MM)
     head = resample(fixed.head, fixed.grid, lattice, interpolation="nearest")
     known = resample(fixed.voxels, fixed.grid, lattice, interpolation="linear")[head]
 
-    def seen(motion: Motion) -> Image:
+    def moved(motion: Motion) -> Image:
         values: Image = resample(
             floating.voxels,
             floating.grid,
@@ -195,16 +199,16 @@ def _judge(fixed: _View, floating: _View, centre: NDArray[np.float64]) -> Judge:
         )[head]
         return values
 
-    def similarities(motions: Sequence[Motion]) -> list[float]:
+    def similarity(motions: Sequence[Motion]) -> list[float]:
         # Each motion by itself: no sum hangs on which is first.
         with ThreadPoolExecutor(min(cores(), MOST_THREADS)) as pool:
-            views = list(pool.map(seen, motions))
-        common = np.isfinite(views).all(axis=0)
+            scans = list(pool.map(moved, motions))
+        common = np.isfinite(scans).all(axis=0)
         if np.count_nonzero(common) < LEAST * common.size:
-            return [0.0] * len(views)
-        return [mutual_information(known[common], view[common]) for view in views]
+            return [0.0] * len(scans)
+        return [mutual_information(known[common], view[common]) for view in scans]
 
-    return similarities
+    return similarity
 
 
 def mutual_information(a: NDArray[Any], b: NDArray[Any]) -> float:
@@ -216,11 +220,11 @@ def mutual_information(a: NDArray[Any], b: NDArray[Any]) -> float:
 
     joint = np.bincount(binned(a) * BINS + binned(b), minlength=BINS * BINS).reshape(BINS, BINS) / a.size
     apart = joint.sum(axis=1, keepdims=True) * joint.sum(axis=0, keepdims=True)
-    seen = joint > 0
-    return float(np.sum(joint[seen] * np.log(joint[seen] / apart[seen])))
+    filled = joint > 0
+    return float(np.sum(joint[filled] * np.log(joint[filled] / apart[filled])))
 
 
-def _search(fixed: _View, floating: _View, centre: NDArray[np.float64]) -> Motion:
+def _search(fixed: _ComparedScan, floating: _ComparedScan, centre: NDArray[np.float64]) -> Motion:
     """The motion from the fixed world to the floating one, found coarsely by ITK."""
     images = _image(fixed.voxels, fixed.grid), _image(floating.voxels, floating.grid)
     mask = _image(fixed.head.astype(np.uint8), fixed.grid)
@@ -248,19 +252,19 @@ def _search(fixed: _View, floating: _View, centre: NDArray[np.float64]) -> Motio
     return np.concatenate([np.rad2deg(found[:3]), found[3:]])
 
 
-def _climb(judge: Judge, start: Motion) -> Motion:
+def _climb(similarity: Similarity, start: Motion) -> Motion:
     """To the top of the parabolas through mutual information along the six axes, in ever smaller steps."""
-    here = start
+    motion = start
     for step in CLIMB:
-        value, *around = judge([here, *(here + step * axis for axis in _AXES)])
+        value, *around = similarity([motion, *(motion + step * axis for axis in _AXES)])
         up, down = np.array(around[:6]), np.array(around[6:])
         curve, slope = up + down - 2 * value, (up - down) / 2
         with np.errstate(divide="ignore", invalid="ignore"):
             peak = np.where(curve < 0, np.clip(-slope / curve, -1, 1), np.sign(slope))
-        there = here + step * peak
-        old, new = judge([here, there])
-        here = there if new > old else here
-    return here
+        proposed = motion + step * peak
+        old, new = similarity([motion, proposed])
+        motion = proposed if new > old else motion
+    return motion
 
 
 def _image(voxels: NDArray[Any], grid: Grid) -> sitk.Image:
