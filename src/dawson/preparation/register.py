@@ -91,10 +91,8 @@ def align(moving: Scan, reference: Scan) -> Alignment:
     its sums depend on the order in which threads finish.
     """
     moving, reference = scan_from_zero(moving), scan_from_zero(reference)
-    scans = (
-        _compared(moving, COMPARED_MM * 0.93),
-        _compared(reference, COMPARED_MM),
-    )  # unlike, so that voxels never coincide
+    # Spacings are unlike, so that voxels never coincide.
+    scans = _compared(moving, COMPARED_MM * 0.93), _compared(reference, COMPARED_MM)
     swapped = _head_ml(scans[0]) < _head_ml(scans[1])
     fixed, floating = scans if swapped else scans[::-1]
     if not fixed.head.any():
