@@ -70,7 +70,7 @@ def main() -> None:
     options = parser.parse_args()
     model = load_model(options.model)
     if model.int8 is None:
-        raise SystemExit("has no weights for integers: tools/release/quantise.py makes them")
+        raise SystemExit("has no weights for integers: dawson model quantise makes them")
     summary = json.loads(options.summary.read_text("utf-8"))
     measured = summary["model"] or {}
     if (measured.get("sha256"), measured.get("int8_sha256")) != (sha256(model.onnx), sha256(model.int8)):

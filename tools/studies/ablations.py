@@ -32,12 +32,13 @@ from dawson.cases.check import check_cases
 from dawson.cases.find import find_cases
 from dawson.core.study import Modality
 from dawson.evaluation.metrics.statistics import bootstrap_interval
+from dawson.evaluation.rule_table import Rule
+from dawson.evaluation.rule_table import measure_rules as figures
 from dawson.model.card import load_model
 from dawson.model.engine import load_engine
 from dawson.model.windows import run_windows
 from dawson.recipe import load_recipe
 from dawson.training.prepared_cases import Example, PreparedExample, prepare_examples
-from tools.studies.threshold import figures
 
 WINDOW = 64
 BASE = {
@@ -140,7 +141,7 @@ def _measure(folder: Path, prepared: list[PreparedExample]) -> Scores:
             brain = np.zeros(found.shape, bool) if one.anatomy is None else one.anatomy > 0
             seen, truth = np.where(brain, found, 0.0), np.asarray(one.lesion) == 1
             told = figures(seen, truth, LEAST, thresholds=THRESHOLDS, peaks=PEAKS)
-            dice.append([told[threshold, 0.0][0] for threshold in THRESHOLDS])
+            dice.append([told[Rule(threshold, 0.0)][0] for threshold in THRESHOLDS])
             f1.append([rule[1] for rule in told.values()])
         known = {"of": names, "dice": dice, "f1": f1}
         kept.write_text(json.dumps(known), "utf-8")

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from dawson.cli import evaluate, report, search, segment, synth, train
+from dawson.cli import evaluate, model, report, search, segment, synth, train
 from dawson.cli.terminal import DONE, EXIT_CODES, INTERRUPTED, REFUSED, explain
 
 app = typer.Typer(
@@ -47,7 +47,7 @@ def _dawson(
         raise typer.Exit(REFUSED)
 
 
-for _command in (segment, report, evaluate, train, search, synth):
+for _command in (segment, report, evaluate, train, model, search, synth):
     _command.register(app)
 
 

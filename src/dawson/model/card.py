@@ -97,11 +97,19 @@ def find_model(model: Path | str | None = None) -> Path:
 
     ``model`` is the name of a shipped model, a model folder, or a run folder, which holds its model one level down.
     """
-    shipped = Path(str(resources.files("dawson.model") / "shipped" / str(SHIPPED if model is None else model)))
-    if model is None or (Path(model).name == str(model) and (shipped / CARD).is_file()):
-        return shipped
+    if model is None or is_shipped(model):
+        return _shipped(SHIPPED if model is None else model)
     inner = Path(model) / "model"
     return inner if (inner / CARD).is_file() else Path(model)
+
+
+def is_shipped(model: Path | str) -> bool:
+    """Whether this is the name of a shipped model, rather than a folder."""
+    return Path(model).name == str(model) and (_shipped(model) / CARD).is_file()
+
+
+def _shipped(name: Path | str) -> Path:
+    return Path(str(resources.files("dawson.model") / "shipped" / str(name)))
 
 
 def load_model(model: Path | str | None = None) -> Model:

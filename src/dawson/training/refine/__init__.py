@@ -1,0 +1,1 @@
+"""What is done to trained weights: averaged, or rounded to integers."""
