@@ -40,13 +40,13 @@ def quantise_from_cases(
     cases: Path,
     *,
     cache: Path,
-    helper: Path | None = None,
+    anatomy_model: Path | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Agreement:
     """Write ``model.int8.onnx`` beside a model's weights, and measure how far both agree.
 
     24 windows of the ``cases`` set the ranges of what is fed to convolutions, 12 others compare; nothing is learned.
-    ``cache`` keeps prepared visits; ``helper`` is the model that a training was started from, for which they may have
+    ``cache`` keeps prepared visits; ``anatomy_model`` is the model that a training was started from, for which they may have
     been prepared there. Raises :class:`ModelError` where the Dice is below 0.97; the integers are deleted again then.
     """
     loaded = load_model(model)
@@ -60,7 +60,7 @@ def quantise_from_cases(
         if progress is not None:
             progress("prepare", done, total)
 
-    visits = prepare_examples(units, facts, loaded.recipe, cache, helper=helper, progress=tell)
+    visits = prepare_examples(units, facts, loaded.recipe, cache, anatomy_model=anatomy_model, progress=tell)
     source = Windows(visits, loaded.recipe)
     draws = [source.draw(number)[0] for number in range(RANGES + COMPARED)]
     quantise(loaded.folder, draws[:RANGES])
