@@ -179,13 +179,8 @@ def _quantise(
     if is_shipped(model):
         raise UsageError(f"{model} is a shipped model", remedy="copy its folder, and quantise the copy")
     with show_counts() as show:
-        found = quantise_from_cases(
-            find_model(model),
-            cases,
-            cache=cache,
-            anatomy_model=None if helper is None else find_model(helper),
-            progress=show,
-        )
+        anatomy_model = None if helper is None else find_model(helper)
+        found = quantise_from_cases(find_model(model), cases, cache=cache, anatomy_model=anatomy_model, progress=show)
     typer.echo(
         f"Dice with f32 {found.dice:.3f}; anatomy differs in {100 * found.anatomy:.2f} % of the voxels, log-odds by "
         f"{found.log_odds:.2f}."

@@ -46,9 +46,9 @@ def quantise_from_cases(
     """Write ``model.int8.onnx`` beside a model's weights, and measure how far both agree.
 
     24 windows of the ``cases`` set the ranges of what is fed to convolutions, 12 others compare; nothing is learned.
-    ``cache`` keeps prepared visits; ``anatomy_model`` is the model that a training was started from, for which they may have
-    been prepared there. Raises :class:`ModelError` where the Dice is below 0.97; the integers are deleted again then.
-    """
+    ``cache`` keeps prepared visits; ``anatomy_model`` is the model that a training was started from, for which they may
+    have been prepared there. Raises :class:`ModelError` where the Dice is below 0.97; the integers are
+    deleted again then."""
     loaded = load_model(model)
     if loaded.recipe.volume is not None:
         raise UsageError("is of single volumes, which are not quantised", file=model, remedy="name a model of windows")
