@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from dawson.segmentation.pipeline import segment
     from dawson.segmentation.predict import Prediction, predict
     from dawson.training.run import train
+    from dawson.training.settings import TrainingData, TrainingOptions
 
     __version__: str
 
@@ -57,6 +58,8 @@ __all__ = [
     "Scan",
     "Segmentation",
     "Study",
+    "TrainingData",
+    "TrainingOptions",
     "UsageError",
     "__version__",
     "evaluate",
@@ -84,6 +87,8 @@ _HOME = {
     "Scan": "dawson.core.study",
     "Segmentation": "dawson.core.result",
     "Study": "dawson.core.study",
+    "TrainingData": "dawson.training.settings",
+    "TrainingOptions": "dawson.training.settings",
     "UsageError": "dawson.core.errors",
     "evaluate": "dawson.evaluation.run",
     "load_model": "dawson.model.card",
