@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import SimpleITK as sitk
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from dawson.core.arrays import Labels, Mask
 from dawson.core.grid import Grid
@@ -158,15 +158,11 @@ def _tissue_around(piece: Points, anatomy: Labels, tissue: Mask, grid: Grid) -> 
         rim = np.ceil(reach / np.array(grid.spacing)).astype(np.int64)
         low = np.maximum(piece.min(axis=0) - rim, 0)
         high = np.minimum(piece.max(axis=0) + rim + 1, grid.shape)
-        lesion = np.zeros(high - low, dtype=np.uint8)
-        lesion[tuple((piece - low).T)] = 1
-        image = sitk.GetImageFromArray(lesion)
-        image.SetSpacing(grid.spacing[::-1])  # ITK's x is an array's last axis
-        apart = sitk.GetArrayFromImage(
-            sitk.SignedMaurerDistanceMap(image, insideIsPositive=False, squaredDistance=False, useImageSpacing=True)
-        )
+        outside = np.ones(high - low, dtype=bool)
+        outside[tuple((piece - low).T)] = False
+        apart = ndimage.distance_transform_edt(outside, sampling=grid.spacing)
         labels = anatomy[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
-        near: Labels = labels[(lesion == 0) & (apart <= reach) & tissue[labels]]
+        near: Labels = labels[outside & (apart <= reach) & tissue[labels]]
         if len(near):
             break
     return near

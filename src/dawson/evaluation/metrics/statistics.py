@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import erfc, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 Values = NDArray[np.float64]
 
@@ -20,7 +20,8 @@ def bootstrap_interval(
     """95 % percentile interval of the mean, drawing patients with replacement (Efron & Tibshirani 1993).
 
     A patient comes with all their visits, or a cohort with many visits of few patients would look surer than
-    it is. Neither the order of cases nor the patients' names matter to the draws beyond their sorted order.
+    it is; ``scipy.stats.bootstrap`` draws single values and knows no clusters. Neither the order of cases nor the
+    patients' names matter to the draws beyond their sorted order.
 
     Args:
         values: (n,) one a case.
@@ -42,24 +43,12 @@ def bootstrap_interval(
 
 def pearson(first: Values, second: Values) -> float | None:
     """Correlation of two series (n,); None for fewer than two pairs or a series without spread."""
-    if len(first) < 2:
-        return None
-    one, two = first - first.mean(), second - second.mean()
-    scale = sqrt(float(one @ one)) * sqrt(float(two @ two))
-    return float(np.clip(one @ two / scale, -1.0, 1.0)) if scale > 0.0 else None
+    return float(stats.pearsonr(first, second).statistic) if _have_spread(first, second) else None
 
 
 def spearman(first: Values, second: Values) -> float | None:
     """Rank correlation of two series (n,), mid-ranks for ties; None as :func:`pearson`."""
-    return pearson(ranks(first), ranks(second))
-
-
-def ranks(values: Values) -> Values:
-    """Ranks from 1 of values (n,), the mean rank for equal ones."""
-    _, group, count = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(count).astype(np.float64)
-    middle: Values = (last - (count - 1) / 2.0)[group]
-    return middle
+    return pearson(stats.rankdata(first), stats.rankdata(second))
 
 
 def signed_rank(differences: Values) -> float:
@@ -70,19 +59,20 @@ def signed_rank(differences: Values) -> float:
     without correction for continuity. Without any difference p is 1.
     """
     kept = differences[differences != 0.0]
-    count = len(kept)
-    if not count:
+    if not len(kept):
         return 1.0
-    rank = ranks(np.abs(kept))
+    if len(kept) > EXACT_UP_TO:
+        return float(stats.wilcoxon(kept, correction=False, method="approx").pvalue)
+    # SciPy's exact test leaves ties aside; here equal differences, common among few patients, are counted exactly.
+    rank = stats.rankdata(np.abs(kept))
     plus = float(rank[kept > 0.0].sum())
-    smaller: float = min(plus, float(rank.sum()) - plus)
-    if count <= EXACT_UP_TO:
-        doubled = np.rint(2.0 * rank).astype(int).tolist()  # mean ranks are halves
-        return min(1.0, _patterns_up_to(round(2.0 * smaller), doubled) / 2.0 ** (count - 1))
-    _, ties = np.unique(rank, return_counts=True)
-    mean = count * (count + 1) / 4.0
-    variance = count * (count + 1) * (2 * count + 1) / 24.0 - float((ties**3 - ties).sum()) / 48.0
-    return erfc((mean - smaller) / sqrt(2.0 * variance))
+    smaller = min(plus, float(rank.sum()) - plus)
+    doubled = np.rint(2.0 * rank).astype(int).tolist()  # mean ranks are halves
+    return min(1.0, _patterns_up_to(round(2.0 * smaller), doubled) / 2.0 ** (len(kept) - 1))
+
+
+def _have_spread(*series: Values) -> bool:
+    return all(len(values) > 1 and bool(np.any(values != values[0])) for values in series)
 
 
 def _patterns_up_to(most: int, ranks_of: Sequence[int]) -> int:
