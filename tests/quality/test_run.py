@@ -8,6 +8,7 @@ from functools import cache
 import numpy as np
 import pytest
 
+import dawson
 from dawson.core.grid import Grid
 from dawson.core.result import Check
 from dawson.core.study import Modality, Scan, Study
@@ -326,3 +327,36 @@ def test_a_sequence_that_shows_a_part_of_the_brain_is_told():
     check = checked(replace(usual(), partial={Modality.T1: 0.6}))["inputs"]
     assert check.status == "warn"
     assert "T1 shows only 60% of the brain" in check.words
+
+
+GIVEN_WRONGLY = [(given, true) for given in Modality for true in Modality if given is not true]
+
+
+@pytest.mark.parametrize(("given", "true"), GIVEN_WRONGLY)
+def test_a_scan_given_as_another_sequence_fails_beside_two_right_ones(given, true):
+    grid = grid_of()
+    other = scan_of(true, anatomy_on(grid), grid, seed=1).voxels
+    check = checked(with_scan(visit(grid), given, lambda _: other))["contrast"]
+    assert check.status == "fail"
+    assert given.upper() in check.words
+
+
+@pytest.mark.parametrize(("grey", "status"), [(0.93, "fail"), (1.01, "warn"), (1.07, "pass"), (1.24, "pass")])
+def test_grey_matter_tells_a_t1_from_a_flair(grey, status):
+    """The ends of what was measured, and what lies between a T1 and a FLAIR."""
+    grid = grid_of()
+    anatomy = anatomy_on(grid)
+    voxels = scan_of(Modality.FLAIR, anatomy, grid).voxels.copy()
+    voxels[anatomy == 3] = np.float32(grey * LEVELS[Modality.FLAIR][5])
+    assert checked(with_scan(visit(grid), Modality.FLAIR, lambda _: voxels))["contrast"].status == status
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize(("given", "true"), [("flair", "t1"), ("flair", "t2"), ("t1+flair", "flair+t1")])
+def test_real_scans_given_as_another_sequence_fail(shared_data, given, true):
+    """A T1 as FLAIR found no lesion and said nothing once."""
+    folder = shared_data / "labelled" / "ljubljana-26"
+    names = {"flair": "FLAIR.nii.gz", "t1": "T1.nii.gz", "t2": "T2.nii.gz"}
+    files = {s: folder / names[t] for s, t in zip(given.split("+"), true.split("+"), strict=True)}
+    result = dawson.segment(dawson.read_study(**files))
+    assert {check.name: check.status for check in result.quality}["contrast"] == "fail"

@@ -10,7 +10,7 @@ import numpy as np
 from dawson.core.arrays import Image, Labels, Mask, bounding_box
 from dawson.core.result import Volumes
 from dawson.core.study import Modality, Scan, Study
-from dawson.measurement.anatomy import VENTRICLES, WHITE_MATTER, chosen
+from dawson.measurement.anatomy import CORTEX, VENTRICLES, WHITE_MATTER, chosen
 from dawson.measurement.location import Frame
 from dawson.preparation.intensity import from_zero
 from dawson.preparation.register import Alignment
@@ -54,7 +54,7 @@ class Evidence:
 
 @dataclass(frozen=True, eq=False)
 class ScanEvidence:
-    """A scan around the brain and, on its own voxels (i, j, k), parenchyma, white matter and ventricles.
+    """A scan around the brain and, on its own voxels (i, j, k), parenchyma, white matter, cortex and ventricles.
 
     ``voxels`` have a background of zero, ``spacing`` is theirs in mm; ``highest`` is the highest value of all the scan.
     """
@@ -65,6 +65,7 @@ class ScanEvidence:
     highest: float
     brain: Mask
     white: Mask
+    cortex: Mask
     fluid: Mask
 
     @property
@@ -77,8 +78,8 @@ def scan_evidence(evidence: Evidence) -> tuple[ScanEvidence, ...]:
     """Each used scan as it was acquired, with the brain on its own voxels: interpolation would hide noise."""
     reference = evidence.study.reference
     labels = np.where(evidence.lesions, np.uint8(LESION), evidence.anatomy)
-    brain, white, fluid = (
-        chosen(evidence.names, wanted) for wanted in (evidence.parenchyma, (WHITE_MATTER,), (VENTRICLES,))
+    brain, white, cortex, fluid = (
+        chosen(evidence.names, wanted) for wanted in (evidence.parenchyma, (WHITE_MATTER,), (CORTEX,), (VENTRICLES,))
     )
     brain[LESION] = True
     scans = []
@@ -98,6 +99,7 @@ def scan_evidence(evidence: Evidence) -> tuple[ScanEvidence, ...]:
                 highest=float(voxels.max()),
                 brain=brain[near],
                 white=white[near],
+                cortex=cortex[near],
                 fluid=fluid[near],
             )
         )
