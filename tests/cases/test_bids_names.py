@@ -6,7 +6,7 @@ import pytest
 
 from dawson.cases.bids_names import parse_entity, parse_name, parse_path
 from dawson.cases.find import find_cases
-from dawson.cases.scan_names import NotUsed, tell_modality
+from dawson.cases.scan_names import NotUsed, modality_of_name
 from dawson.core.errors import InputError
 from dawson.core.study import Modality
 from dawson.evaluation.matching.case_names import case_name, patient_of
@@ -57,7 +57,7 @@ def test_all_readers_agree_on_what_is_a_label(tmp_path, label, valid):
     ],
 )
 def test_words_of_a_label_name_no_sequence(name, kind):
-    assert tell_modality(name) is kind
+    assert modality_of_name(name) is kind
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dawson.cases.scan_names import NotUsed, tell_modality
+from dawson.cases.scan_names import NotUsed, modality_of_name
 from dawson.cases.visit import find_scans, read_study
 from dawson.core.errors import DawsonError, InputError, UsageError
 from dawson.core.study import Modality
@@ -69,7 +69,7 @@ def check_refusal(error: DawsonError, file: Path, *words: str) -> None:
 )
 @pytest.mark.parametrize("ending", [".nii", ".nii.gz", ".NII.GZ"])
 def test_names(modality: Modality | NotUsed, names: str, ending: str) -> None:
-    told = {name: tell_modality(name + ending) for name in names.split()}
+    told = {name: modality_of_name(name + ending) for name in names.split()}
     assert told == dict.fromkeys(names.split(), modality)
 
 

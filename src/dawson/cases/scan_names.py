@@ -38,7 +38,7 @@ class NotUsed(StrEnum):
     UNKNOWN = "names no sequence"
 
 
-def tell_modality(name: str) -> Modality | NotUsed:
+def modality_of_name(name: str) -> Modality | NotUsed:
     """The sequence that a NIfTI file's ``name`` tells, or why the file is not used.
 
     Only whole words count, in upper or lower case, so that ``T1map`` or ``t2star`` is no T1 or T2; a

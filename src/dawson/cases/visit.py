@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-from dawson.cases.scan_names import NotUsed, tell_modality
+from dawson.cases.scan_names import NotUsed, modality_of_name
 from dawson.core.errors import InputError, UsageError
 from dawson.core.study import Modality, Study
 from dawson.nifti.scan import ENDINGS, read_scan
@@ -84,9 +84,9 @@ def _sort_folder(folder: Path) -> tuple[dict[Modality, Path], tuple[str, ...]]:
         if folder.is_file():
             remedy = "say which sequence it is with --flair, --t1 or --t2"
             raise InputError("this is a file, not the folder of a visit", remedy=remedy, file=folder)
-        told = {file: tell_modality(file.name) for file in _nifti_files(folder)}
-        if not any(isinstance(kind, Modality) for kind in told.values()):
-            raise _nothing_found(folder, told)
+        kinds = {file: modality_of_name(file.name) for file in _nifti_files(folder)}
+        if not any(isinstance(kind, Modality) for kind in kinds.values()):
+            raise _nothing_found(folder, kinds)
     except FileNotFoundError:
         raise InputError("there is no such folder", remedy="check the path", file=folder) from None
     except (OSError, ValueError) as problem:  # ValueError: a null byte in the path
@@ -95,7 +95,7 @@ def _sort_folder(folder: Path) -> tuple[dict[Modality, Path], tuple[str, ...]]:
         raise InputError(finding, remedy="check the path and the permission to read it", file=folder) from None
     scans: dict[Modality, Path] = {}
     for modality in Modality:
-        files = [file for file, kind in told.items() if kind is modality]
+        files = [file for file, kind in kinds.items() if kind is modality]
         if len(files) > 1:
             names = _listed(str(file.relative_to(folder)) for file in files)
             finding = f"there are {len(files)} scans named {modality.upper()} in this folder ({names})"
@@ -104,7 +104,7 @@ def _sort_folder(folder: Path) -> tuple[dict[Modality, Path], tuple[str, ...]]:
             scans[modality] = files[0]
     worth_saying = (NotUsed.CONTRAST, NotUsed.OTHER, NotUsed.SEVERAL)
     # Without their names: those may name the patient, and remarks are kept with the results.
-    left_out = (f"another scan in the folder is not used ({kind})" for kind in told.values() if kind in worth_saying)
+    left_out = (f"another scan in the folder is not used ({kind})" for kind in kinds.values() if kind in worth_saying)
     return scans, tuple(left_out)
 
 
@@ -119,9 +119,9 @@ def _nifti_files(folder: Path) -> list[Path]:
     )
 
 
-def _nothing_found(folder: Path, told: dict[Path, Modality | NotUsed]) -> InputError:
-    if told:
-        names = _listed(f"{file.relative_to(folder)}: {kind}" for file, kind in told.items())
+def _nothing_found(folder: Path, kinds: dict[Path, Modality | NotUsed]) -> InputError:
+    if kinds:
+        names = _listed(f"{file.relative_to(folder)}: {kind}" for file, kind in kinds.items())
         remedy = f"name the scans FLAIR.nii.gz, T1.nii.gz and T2.nii.gz, or {ONE_BY_ONE}"
         return InputError(f"no file name tells a FLAIR, T1 or T2 scan ({names})", remedy=remedy, file=folder)
     files = (entry for entry in folder.rglob("*") if entry.is_file())

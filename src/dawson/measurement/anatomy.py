@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 
 import numpy as np
 
-from dawson.core.arrays import Labels, Mask
+from dawson.core.arrays import Mask
 
 VENTRICLES, CORTEX, WHITE_MATTER = "ventricles", "cortex", "white-matter"
 BELOW_TENTORIUM = ("cerebellum", "brain-stem")
@@ -19,14 +19,8 @@ def knows_anatomy(names: Mapping[int, str]) -> bool:
     return {VENTRICLES, CORTEX, *BELOW_TENTORIUM} <= set(names.values())
 
 
-def chosen(names: Mapping[int, str], wanted: Collection[str]) -> Mask:
+def label_lookup(names: Mapping[int, str], wanted: Collection[str]) -> Mask:
     """A table (256,) that tells for each label value whether its name is among the wanted ones."""
     table = np.zeros(256, dtype=bool)
     table[[value for value, name in names.items() if name in wanted]] = True
     return table
-
-
-def among(anatomy: Labels, names: Mapping[int, str], wanted: Collection[str]) -> Mask:
-    """Where the anatomy, of any shape, is one of the named ones."""
-    found: Mask = chosen(names, wanted)[anatomy]
-    return found

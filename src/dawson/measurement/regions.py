@@ -17,7 +17,7 @@ from scipy import ndimage
 from dawson.core.arrays import Labels, Mask
 from dawson.core.grid import Grid
 from dawson.core.result import REGIONS, Lesion
-from dawson.measurement.anatomy import BELOW_TENTORIUM, CORTEX, TISSUE, VENTRICLES, chosen
+from dawson.measurement.anatomy import BELOW_TENTORIUM, CORTEX, TISSUE, VENTRICLES, label_lookup
 
 TOUCH_MM = 1.5
 """Centres of two voxels closer than this touch: at 1 mm, voxels that share a face or an edge.
@@ -74,8 +74,8 @@ def find_regions(pieces: list[Points], anatomy: Labels, names: Mapping[int, str]
     number = np.repeat(np.arange(len(pieces)), [len(piece) for piece in pieces])
     voxels = np.concatenate(pieces)
     steps = touching_steps(grid)
-    ventricle = _touched(voxels, number, chosen(names, (VENTRICLES,))[anatomy], steps)
-    cortex = _touched(voxels, number, chosen(names, (CORTEX,))[anatomy], steps)
+    ventricle = _touched(voxels, number, label_lookup(names, (VENTRICLES,))[anatomy], steps)
+    cortex = _touched(voxels, number, label_lookup(names, (CORTEX,))[anatomy], steps)
     regions = []
     for identity, piece in enumerate(pieces):
         if _is_infratentorial(piece, anatomy, names, grid):
@@ -144,7 +144,7 @@ def _padded_box(target: NDArray[np.generic], low: Points, high: Points) -> NDArr
 
 
 def _is_infratentorial(piece: Points, anatomy: Labels, names: Mapping[int, str], grid: Grid) -> bool:
-    tissue, below = chosen(names, TISSUE), chosen(names, BELOW_TENTORIUM)
+    tissue, below = label_lookup(names, TISSUE), label_lookup(names, BELOW_TENTORIUM)
     under = anatomy[tuple(piece.T)]
     known = under[tissue[under]]
     if 2 * len(known) < len(under):

@@ -9,7 +9,7 @@ import numpy as np
 from dawson.core.arrays import Labels, Mask
 from dawson.core.grid import Grid
 from dawson.core.result import Volumes
-from dawson.measurement.anatomy import VENTRICLES, chosen
+from dawson.measurement.anatomy import VENTRICLES, label_lookup
 
 USUAL_BRAIN_ML = (800.0, 1800.0)  # parenchyma of adults with room to spare
 
@@ -41,8 +41,8 @@ def measure_volumes(
     ml = grid.voxel_volume / 1000.0
     every = np.bincount(anatomy.ravel(), minlength=256)
     under = np.bincount(anatomy[lesions], minlength=256)
-    lesion, brain = int(under.sum()), chosen(names, parenchyma)
-    ventricle = chosen(names, (VENTRICLES,))
+    lesion, brain = int(under.sum()), label_lookup(names, parenchyma)
+    ventricle = label_lookup(names, (VENTRICLES,))
     healthy = every - under
     return Volumes(
         brain_ml=float(healthy[brain].sum() + lesion) * ml,

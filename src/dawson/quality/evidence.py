@@ -10,7 +10,7 @@ import numpy as np
 from dawson.core.arrays import Image, Labels, Mask, bounding_box
 from dawson.core.result import Volumes
 from dawson.core.study import Modality, Scan, Study
-from dawson.measurement.anatomy import CORTEX, VENTRICLES, WHITE_MATTER, chosen
+from dawson.measurement.anatomy import CORTEX, VENTRICLES, WHITE_MATTER, label_lookup
 from dawson.measurement.location import Frame
 from dawson.preparation.intensity import from_zero
 from dawson.preparation.register import Alignment
@@ -44,7 +44,7 @@ class Evidence:
 
     def anatomy_mask(self, wanted: Collection[str]) -> Mask:
         """Where (i, j, k) the anatomy has one of these names."""
-        mask: Mask = chosen(self.names, wanted)[self.anatomy]
+        mask: Mask = label_lookup(self.names, wanted)[self.anatomy]
         return mask
 
     def brain_mask(self) -> Mask:
@@ -79,7 +79,8 @@ def scan_evidence(evidence: Evidence) -> tuple[ScanEvidence, ...]:
     reference = evidence.study.reference
     labels = np.where(evidence.lesions, np.uint8(LESION), evidence.anatomy)
     brain, white, cortex, fluid = (
-        chosen(evidence.names, wanted) for wanted in (evidence.parenchyma, (WHITE_MATTER,), (CORTEX,), (VENTRICLES,))
+        label_lookup(evidence.names, wanted)
+        for wanted in (evidence.parenchyma, (WHITE_MATTER,), (CORTEX,), (VENTRICLES,))
     )
     brain[LESION] = True
     scans = []

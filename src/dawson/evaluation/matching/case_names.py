@@ -9,7 +9,7 @@ from itertools import takewhile
 from pathlib import Path
 
 from dawson.cases.bids_names import parse_entity, parse_name, parse_path
-from dawson.cases.scan_names import tell_modality
+from dawson.cases.scan_names import modality_of_name
 from dawson.core.names import ANATOMY_MAP, LESION_MASK, PROBABILITY_MAP
 from dawson.core.study import Modality
 from dawson.nifti.scan import ENDINGS
@@ -188,7 +188,7 @@ def _rank(file: Path, *, probability: bool) -> int | None:
         return None
     if any(MASK.fullmatch(word) for word in words):
         return 2
-    return BY_SCAN if isinstance(tell_modality(file.name), Modality) else PLAIN
+    return BY_SCAN if isinstance(modality_of_name(file.name), Modality) else PLAIN
 
 
 def _is_image(file: Path, folder: Path) -> bool:

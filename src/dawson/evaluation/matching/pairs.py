@@ -125,9 +125,9 @@ def _masks(path: Path, problems: list[str], left: list[str], *, probability: boo
         if not path.exists():
             problems.append(f"{path}: there is no such file or folder; check the path")
         return {key_of(name := bids_name(path) or case_name(path, path.parent)): (name, path)}
-    own = path / (PROBABILITY_MAP if probability else LESION_MASK)
-    one_visit = own.is_file() and (path / SUMMARY).is_file()
-    files, others = ([own], []) if one_visit else mask_files(path, probability=probability)
+    result = path / (PROBABILITY_MAP if probability else LESION_MASK)
+    one_visit = result.is_file() and (path / SUMMARY).is_file()
+    files, others = ([result], []) if one_visit else mask_files(path, probability=probability)
     if others:
         left.append(_left_out(path, others))
     if not files:
@@ -223,10 +223,10 @@ def _pair(
 ) -> Pair:  # fmt: skip
     case = raters[0][key][0]
     beside = file.parent
-    own = file.name == LESION_MASK and (beside / SUMMARY).is_file()
-    if probability is None and own and (beside / PROBABILITY_MAP).is_file():
+    is_result = file.name == LESION_MASK and (beside / SUMMARY).is_file()
+    if probability is None and is_result and (beside / PROBABILITY_MAP).is_file():
         probability = beside / PROBABILITY_MAP
-    anatomy = beside / ANATOMY_MAP if own and (beside / ANATOMY_MAP).is_file() else None
+    anatomy = beside / ANATOMY_MAP if is_result and (beside / ANATOMY_MAP).is_file() else None
     return Pair(
         case=case,
         patient=patient_of(case),
