@@ -53,7 +53,9 @@ def test_two_processes_give_what_one_gives(mask_cohort, evaluated):
 
 
 def test_all_problems_of_the_whole_set_are_listed_before_anything_is_measured(mask_cohort, save_mask, monkeypatch):
-    monkeypatch.setattr(sys.modules["dawson.evaluation.run"], "measure_case", lambda *a, **k: pytest.fail("measured"))
+    monkeypatch.setattr(
+        sys.modules["dawson.evaluation.measure"], "measure_case", lambda *a, **k: pytest.fail("measured")
+    )
     save_mask(mask_cohort / "good" / "P01_T1_seg.nii.gz", blob(LARGE) + 2 * blob(SMALL))
     save_mask(mask_cohort / "good" / "P01_T2_seg.nii.gz", np.full(SHAPE, np.nan, np.float32))
     save_mask(mask_cohort / "good" / "P02_seg.nii.gz", blob(), affine=np.diag([1.0, 1.0, 2.5, 1.0]))
@@ -149,7 +151,9 @@ def test_two_raters_have_no_majority(mask_cohort, save_mask):
 
 
 def test_anatomy_is_checked_with_everything_else(mask_cohort, save_mask, monkeypatch):
-    monkeypatch.setattr(sys.modules["dawson.evaluation.run"], "measure_case", lambda *a, **k: pytest.fail("measured"))
+    monkeypatch.setattr(
+        sys.modules["dawson.evaluation.measure"], "measure_case", lambda *a, **k: pytest.fail("measured")
+    )
     anatomy = save_mask(mask_cohort / "anatomy.nii.gz", blob(LARGE))
     (mask_cohort / "anatomy.tsv").write_text("a\tb\n1\t2\n")
     save_mask(mask_cohort / "good" / "P02_seg.nii.gz", blob(LARGE) + 2 * blob(SMALL))
