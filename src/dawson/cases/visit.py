@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from dataclasses import replace
 from itertools import islice
@@ -12,6 +13,8 @@ from dawson.core.errors import InputError, UsageError
 from dawson.core.study import Modality, Study
 from dawson.nifti.scan import ENDINGS, read_scan
 from dawson.nifti.stream import DICOM_MAGIC, TO_NIFTI
+
+logger = logging.getLogger(__name__)
 
 SHOWN = 12  # names in a message, at most
 LOOKED_AT = 50  # files looked into for DICOM, at most
@@ -61,6 +64,10 @@ def read_study(
         seen[scan.sha256] = modality
     first = next(iter(scans))
     scans[first] = replace(scans[first], warnings=scans[first].warnings + left_out)
+    for scan in scans.values():
+        size = " × ".join(map(str, scan.grid.shape))
+        spacing = " × ".join(f"{edge:.2f}" for edge in scan.grid.spacing)
+        logger.info("%s: %s voxels of %s mm, %s", scan.modality.upper(), size, spacing, scan.grid.orientation)
     return Study(scans)
 
 

@@ -6,14 +6,19 @@ instant. Results go to stdout, everything else to stderr.
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
-from dawson.cli import evaluate, model, report, search, segment, synth, train
+from dawson.cli import doctor, evaluate, model, report, search, segment, synth, train
 from dawson.cli.terminal import DONE, EXIT_CODES, INTERRUPTED, REFUSED, explain
+
+VERBOSE = ("--verbose", "-v")
+LOG = "dawson -v"
+"""Name of the handler that writes to stderr."""
 
 app = typer.Typer(
     name="dawson",
@@ -35,20 +40,46 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def _log(wanted: bool) -> None:
+    """Let the library say on stderr what it does; once, however often it is asked for in one process."""
+    logger = logging.getLogger("dawson")
+    for handler in [handler for handler in logger.handlers if handler.name == LOG]:
+        logger.removeHandler(handler)
+    logger.setLevel(logging.INFO if wanted else logging.NOTSET)
+    if wanted:
+        handler = logging.StreamHandler()
+        handler.name = LOG
+        handler.setFormatter(logging.Formatter("%(name)s: %(message)s"))
+        logger.addHandler(handler)
+
+
 @app.callback(invoke_without_command=True)
 def _dawson(
     context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
     ] = False,
+    verbose: Annotated[
+        bool,
+        typer.Option("--verbose", "-v", help="Say on stderr what is done; may also stand after the command."),
+    ] = False,
 ) -> None:
+    _log(verbose)
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
         raise typer.Exit(REFUSED)
 
 
-for _command in (segment, report, evaluate, train, model, search, synth):
+for _command in (segment, report, evaluate, train, model, search, synth, doctor):
     _command.register(app)
+
+
+def _verbose_first(arguments: Sequence[str]) -> list[str]:
+    """The arguments with ``-v`` before the command, wherever it stood: no command has an option of that name."""
+    options = list(arguments[: arguments.index("--")] if "--" in arguments else arguments)
+    others = [one for one in options if one not in VERBOSE]
+    asked = [VERBOSE[0]] if len(others) < len(options) else []
+    return [*asked, *others, *arguments[len(options) :]]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -57,7 +88,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if hasattr(stream, "reconfigure"):  # a file name the locale cannot spell must not end in an error
             stream.reconfigure(errors="backslashreplace")
     try:
-        code = app(args=arguments, prog_name="dawson", standalone_mode=False) or DONE
+        code = (
+            app(
+                args=_verbose_first(sys.argv[1:] if arguments is None else arguments),
+                prog_name="dawson",
+                standalone_mode=False,
+            )
+            or DONE
+        )
     except KeyboardInterrupt:
         code = INTERRUPTED
     except Exception as error:  # dawson's own, the option parser's, and what nobody thought of

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import platform
 import queue
@@ -22,6 +23,8 @@ from dawson.model.card import Model
 # speak to anyone unasked: where its reporting module cannot be imported, OpenVINO does without.
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 import openvino  # noqa: E402
+
+logger = logging.getLogger(__name__)
 
 Infer = Callable[[Image], Image]
 Answer = TypeVar("Answer")
@@ -69,6 +72,7 @@ def load_engine(model: Model, wanted: str | None = None, *, at_once: int = AT_ON
     """
     wanted = wanted or precision(model)
     file = (model.int8 if wanted == "int8" else None) or model.onnx
+    logger.info("%s is computed in %s by %d cores", model.card["name"], wanted, cores())
     compiled = _compiled if keep else _compiled.__wrapped__
     return compiled(file, model.card["sha256"][file.name], wanted, cores(), at_once)
 
@@ -91,6 +95,13 @@ def _compiled(file: Path, _sha256: str, wanted: str, threads: int, at_once: int)
     except RuntimeError as error:
         raise ModelError("cannot be run by OpenVINO", file=file, remedy="install or train the model again") from error
     return Engine(compiled, at_once=min(at_once, threads))
+
+
+def cpu_features() -> tuple[str, tuple[str, ...]]:
+    """This CPU's name, and what OpenVINO can do on it: ``FP32``, ``BF16``, ``INT8`` and others."""
+    core = openvino.Core()
+    capabilities = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return str(core.get_property("CPU", "FULL_DEVICE_NAME")).strip(), tuple(sorted(map(str, capabilities)))
 
 
 def precision(model: Model) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ from dawson.results.drawing import to_png
 from dawson.results.overview import overview
 from dawson.results.summary import summarise, to_json
 from dawson.results.tables import anatomy_tsv, lesions_csv
+
+logger = logging.getLogger(__name__)
 
 
 def write(segmentation: Segmentation, out: Path | str, *, overwrite: bool = False) -> dict[str, Any]:
@@ -71,6 +74,7 @@ def write(segmentation: Segmentation, out: Path | str, *, overwrite: bool = Fals
             save(folder / name, content)
             names.append(name)
         publish(folder, out, names)
+    logger.info("%d files are written", len(names))
     return summary
 
 

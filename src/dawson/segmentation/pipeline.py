@@ -9,6 +9,7 @@ whose recipe has a table ``[volume]``, as the paper's, sees one scan by itself, 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +27,8 @@ from dawson.segmentation.measure import check, measure
 from dawson.segmentation.passes import agreement, ask, opinions_of
 from dawson.segmentation.single_volume import infer_single_volume
 from dawson.segmentation.timer import StepTimer
+
+logger = logging.getLogger(__name__)
 
 Progress = Callable[[str], None]
 
@@ -71,6 +74,7 @@ def segment(study: Study, *, model: Model | Path | str | None = None, progress: 
     result, frame = measure(study, inferred, network)
     timer.begin("check")
     quality = check(result, frame, inferred, network)
+    logger.info("%d lesions, %.2f ml, found by %s", len(result.table), result.load_ml, network.card["name"])
     return replace(result, quality=quality, seconds=timer.end())
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
+
+logger = logging.getLogger(__name__)
 
 
 class StepTimer:
@@ -26,5 +29,6 @@ class StepTimer:
         if self.current is not None:
             step, started = self.current
             self.seconds[step] = round(time.perf_counter() - started, 3)
+            logger.info("%s took %.1f s", step, self.seconds[step])
         self.current = None
         return self.seconds
