@@ -11,11 +11,13 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import typer.main
 
 import dawson
 from dawson.cases.demo import demo_study_files
 from dawson.cases.split import COLUMNS as SPLIT_COLUMNS
 from dawson.cases.table import COLUMNS as CASE_COLUMNS
+from dawson.cli.app import app
 from dawson.evaluation.output.table import LESIONS as EVALUATED_LESIONS
 from dawson.reporting.cohort.table import COLUMNS as COHORT_COLUMNS
 from dawson.results.tables import LESION_COLUMNS
@@ -25,6 +27,8 @@ README = ROOT / "README.md"
 DOCS = ROOT / "docs"
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
 LINES_OF_README = 90
+OLD = ("training-log.md", "CHANGELOG.md")  # they tell of what was
+EVERYWHERE = {"--help", "-h", "-v", "--verbose"}
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 LOADED = re.compile(r"<(?:script|img|iframe|source|video|audio|embed)\b[^>]*\bsrc=\"?(?:https?:)?//[^>]*>")
 STYLES = re.compile(r"<link\b[^>]*\bhref=\"?(?:https?:)?//[^>]*>")
@@ -70,6 +74,34 @@ def test_readme_fits_one_screen_and_holds_the_two_commands():
 def test_no_page_names_a_host_to_install_from():
     for page in PAGES:
         assert not re.search(r"--(extra-)?index-url|pip install '?dawson\[", page.read_text("utf-8")), page
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name not in OLD], ids=lambda page: page.name)
+def test_scripts_that_pages_name_are_there(page):
+    text = page.read_text("utf-8")
+    files = [ROOT / file for file in re.findall(r"\btools/\w+/\w+\.\w+", text)]
+    files += [ROOT / f"{name.replace('.', '/')}.py" for name in re.findall(r"-m (tools\.\w+\.\w+)", text)]
+    assert [file for file in files if not file.is_file()] == []
+
+
+def commands_of(page: Path) -> Iterator[list[str]]:
+    """The words of every ``dawson`` command in the page's code."""
+    for block in re.findall(r"```sh\n(.*?)```", page.read_text("utf-8"), re.DOTALL):
+        for part in re.split(r"&&|[|]+|[;\n]", block.replace("\\\n", " ")):
+            words = part.partition("#")[0].split()
+            if words and words[0] in ("dawson", ".venv/bin/dawson"):
+                yield words[1:]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_commands_and_options_on_pages_are_dawsons(page):
+    for words in commands_of(page):
+        command, rest = typer.main.get_command(app), list(words)
+        while rest and rest[0] in getattr(command, "commands", {}):
+            command = command.commands[rest.pop(0)]
+        options = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
+        assert not hasattr(command, "commands") or set(rest) <= EVERYWHERE | {"--version"}, words
+        assert {word for word in rest if word.startswith("-")} - options - EVERYWHERE == set(), words
 
 
 def snippets() -> Iterator[tuple[str, str]]:
@@ -136,10 +168,6 @@ def test_generated_parts_are_filled(hooks):
 
 
 def test_every_command_stands_on_the_page_of_the_command_line(hooks):
-    import typer.main
-
-    from dawson.cli.app import app
-
     text = hooks.command_line()
     for name in typer.main.get_command(app).commands:
         assert f"## dawson {name}\n" in text
@@ -191,3 +219,9 @@ def fits(key: str, name: str) -> bool:
     """Whether a documented name stands for a key, NAME in it for any part."""
     pattern = "".join(r"[^.]+" if part == "NAME" else re.escape(part) for part in re.split(r"(NAME)", name))
     return re.fullmatch(pattern, key) is not None
+
+
+def test_commands_are_found_in_code():
+    found = [words for page in PAGES for words in commands_of(page)]
+    assert len(found) > 30
+    assert ["demo", "--overwrite"] in found
