@@ -15,7 +15,7 @@ from dawson.core.study import Modality
 from dawson.recipe import Recipe, load_recipe
 from dawson.synthesis.label_maps import HeadModel, LesionMap
 from dawson.training.prepared_cases import Example, PreparedExample
-from dawson.training.sources import Mixture, Numbered, Patches, Volumes, Windows
+from dawson.training.sources import Mixture, Numbered, Patches, SingleVolumes, Windows
 
 WINDOW = 32
 
@@ -85,7 +85,7 @@ def test_volumes_are_whole_and_varied() -> None:
     recipe = load_recipe("paper")
     one = prepared("a", (Modality.FLAIR,))
     single = PreparedExample(one.example, one.images[:1] / 4, one.lesion, None, one.used, (), {})
-    source = Volumes([single], recipe)
+    source = SingleVolumes([single], recipe)
     looks = [source.draw(number) for number in range(6)]
     assert all(images.shape == (1, 40, 24, 50) and anatomy.numel() == 0 for images, _, anatomy, _ in looks)
     assert all(int(lesion.sum()) == 27 for _, lesion, _, _ in looks)

@@ -31,7 +31,7 @@ from dawson.segmentation.pipeline import segment
 from dawson.training import distributed, prepared_cases
 from dawson.training.prepared_cases import Example, prepare_examples
 from dawson.training.run_folder import CHECKPOINT, read_record
-from dawson.training.sources import Volumes, augment
+from dawson.training.sources import SingleVolumes, augment
 from fixtures.runs import train_with as train
 from fixtures.weights import weights_of
 
@@ -109,7 +109,7 @@ def test_training_and_inference_prepare_a_scan_alike(
         example = Example(cases[0], (modality,))
         (kept,) = prepare_examples([example], check_cases(cases), model.recipe, tmp_path / "cache")
         segment(Study({modality: read_scan(cases[0].scans[modality], modality)}), model=folder)
-        images, _, _, _ = Volumes([kept], calm(model.recipe)).draw(0)
+        images, _, _, _ = SingleVolumes([kept], calm(model.recipe)).draw(0)
         assert np.array_equal(images.numpy(), shown.pop())
 
 

@@ -32,7 +32,7 @@ from dawson.training.distributed import Team, choose_precision, mixed_precision
 from dawson.training.fit import Setting, advance, batches, build, compute_gradients
 from dawson.training.loss import loss
 from dawson.training.prepared_cases import Example, PreparedExample, prepare_examples
-from dawson.training.sources import Volumes
+from dawson.training.sources import SingleVolumes
 from tools.studies.drawn import recipe_of
 
 TEAM = Team(0, 1, torch.device("cpu"))
@@ -59,7 +59,7 @@ def limit(recipe: Recipe, steps: int) -> Iterator[float]:
 def ours(recipe: Recipe, prepared: list[PreparedExample], steps: int) -> Iterator[float]:
     """Seconds of each step of dawson's loop, waiting for the images included."""
     learner = build(recipe, TEAM, Path("no checkpoint"), None)
-    setting = Setting(recipe, PRECISION, Data(Volumes(prepared, recipe)), TEAM, Path(), 1)
+    setting = Setting(recipe, PRECISION, Data(SingleVolumes(prepared, recipe)), TEAM, Path(), 1)
     began = time.perf_counter()
     for batch in batches(setting, 0, steps + 1):
         advance(learner, compute_gradients(learner, learner.network, batch, setting), recipe)

@@ -56,12 +56,12 @@ def read_study(
         remedy = "give at least one of FLAIR, T1 and T2, or the folder of a visit"
         raise UsageError("no scan was given", remedy=remedy)
     scans = {modality: read_scan(file, modality) for modality, file in files.items()}
-    seen: dict[str | None, Modality] = {}
+    by_hash: dict[str | None, Modality] = {}
     for modality, scan in scans.items():
-        if scan.sha256 in seen:
-            finding = f"the same scan was given as {seen[scan.sha256].upper()} and as {modality.upper()}"
+        if scan.sha256 in by_hash:
+            finding = f"the same scan was given as {by_hash[scan.sha256].upper()} and as {modality.upper()}"
             raise UsageError(finding, remedy="give each sequence its own scan", file=scan.file)
-        seen[scan.sha256] = modality
+        by_hash[scan.sha256] = modality
     first = next(iter(scans))
     scans[first] = replace(scans[first], warnings=scans[first].warnings + left_out)
     for scan in scans.values():

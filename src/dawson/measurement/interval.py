@@ -52,13 +52,13 @@ def measure_interval(
         given: the sequences that the probabilities are from, ``flair+t1``.
     """
     odds = threshold / (1.0 - threshold) if threshold < 1 else float("inf")
-    told = card.get("load_interval") or {}
-    lower = min(float(told.get("low", _probability(odds / ODDS))), threshold)
-    higher = max(float(told.get("high", _probability(odds * ODDS))), threshold)
+    rule = card.get("load_interval") or {}
+    lower = min(float(rule.get("low", _probability(odds / ODDS))), threshold)
+    higher = max(float(rule.get("high", _probability(odds * ODDS))), threshold)
     low, high = (
         lesion_load(probability, grid, threshold=t, minimum_mm3=minimum_mm3, peak=peak) for t in (higher, lower)
     )
-    return LoadInterval(low, high, lower, higher, (told.get("coverage") or {}).get(given))
+    return LoadInterval(low, high, lower, higher, (rule.get("coverage") or {}).get(given))
 
 
 def _probability(odds: float) -> float:

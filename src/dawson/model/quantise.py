@@ -68,7 +68,7 @@ def ranges_fed(network: UNet, images: Iterable[Tensor]) -> dict[str, tuple[float
     """
     ranges: dict[str, tuple[float, float]] = {}
 
-    def see(name: str) -> Any:
+    def watch(name: str) -> Any:
         def hook(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
             low, high = (float(value) for value in torch.aminmax(inputs[0]))
             known = ranges.get(name, (low, high))
@@ -77,7 +77,7 @@ def ranges_fed(network: UNet, images: Iterable[Tensor]) -> dict[str, tuple[float
         return hook
 
     hooks = [
-        module.register_forward_pre_hook(see(name))
+        module.register_forward_pre_hook(watch(name))
         for name, module in network.named_modules()
         if isinstance(module, nn.Conv3d | nn.ConvTranspose3d) and name not in ENDS
     ]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from dawson.core.errors import InputError
 from dawson.core.grid import Grid
 from dawson.nifti.header import MAX_EXTENSION, NIFTI1_BYTES
-from dawson.nifti.stream import PADDING, Source, open_source
+from dawson.nifti.stream import PADDING, ScanFile, open_source
 
 UINT8 = 2  # NIfTI's code
 
@@ -52,7 +52,7 @@ def read_display(file: Path, *, shape: tuple[int, int, int], count: int, remedy:
     return voxels.reshape((*shape, count), order="F"), grid
 
 
-def _read_header(source: Source, shape: tuple[int, int, int], count: int, remedy: str) -> tuple[Grid, int]:
+def _read_header(source: ScanFile, shape: tuple[int, int, int], count: int, remedy: str) -> tuple[Grid, int]:
     """The grid, and the byte of the first voxel."""
     header = Nifti1Header(source.take(NIFTI1_BYTES))
     sides = tuple(int(n) for n in header.get_data_shape())

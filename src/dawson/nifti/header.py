@@ -17,7 +17,7 @@ from nibabel.nifti2 import Nifti2Header
 from numpy.typing import NDArray
 
 from dawson.core.errors import InputError
-from dawson.nifti.stream import COPY_AGAIN, PADDING, Source
+from dawson.nifti.stream import COPY_AGAIN, PADDING, ScanFile
 
 MAX_SIDE = 2048  # voxels along one axis: twice those of the finest whole-head scans
 MAX_VOXELS = 2**28  # 640³ fits, beyond any head scan, and is 1 GiB as float32
@@ -57,7 +57,7 @@ class Layout:
         return math.prod(self.shape) * self.dtype.itemsize
 
 
-def read_header(source: Source) -> tuple[Any, Layout]:
+def read_header(source: ScanFile) -> tuple[Any, Layout]:
     """The nibabel header at the start of ``source`` and the checked layout of the voxels.
 
     The geometry in the header is not checked yet. Leaves ``source`` at the first voxel. Raises
@@ -74,7 +74,7 @@ def read_header(source: Source) -> tuple[Any, Layout]:
     return header, layout
 
 
-def read_voxels(source: Source, layout: Layout) -> tuple[NDArray[Any], str]:
+def read_voxels(source: ScanFile, layout: Layout) -> tuple[NDArray[Any], str]:
     """The stored voxels (i, j, k; a view, in Fortran order), not scaled, and the SHA-256 of the file.
 
     Reads ``source`` to its end. Raises :class:`InputError` where that is not where the voxels end.
@@ -95,7 +95,7 @@ def _too_short(layout: Layout, file: Path) -> InputError:
     return InputError(finding, remedy=COPY_AGAIN, file=file)
 
 
-def _parse(source: Source) -> tuple[Any, int]:
+def _parse(source: ScanFile) -> tuple[Any, int]:
     block = source.take(NIFTI1_BYTES)
     if not block:
         raise InputError("the file is empty", remedy=COPY_AGAIN, file=source.file)

@@ -29,7 +29,7 @@ TO_NIFTI = "convert its series to NIfTI first, for example with dcm2niix"
 
 
 @dataclass(frozen=True, eq=False)
-class Source:
+class ScanFile:
     """The content of an open file, decompressed where it is gzip.
 
     ``capacity`` is the most bytes that the content can have, known before anything is decompressed, so
@@ -85,7 +85,7 @@ class _HashedFile(io.RawIOBase):
 
 
 @contextmanager
-def open_source(file: Path) -> Iterator[Source]:
+def open_source(file: Path) -> Iterator[ScanFile]:
     """Open ``file`` for one pass from its first byte to its last.
 
     Whether it is compressed is told by its content, since browsers and scripts rename .nii and .nii.gz
@@ -103,9 +103,9 @@ def open_source(file: Path) -> Iterator[Source]:
             plain = io.BufferedReader(hashed, CHUNK)
             if start.startswith(GZIP_MAGIC):
                 with gzip.GzipFile(fileobj=plain, mode="rb") as unpacked:
-                    yield Source(file, unpacked, size * DEFLATE_RATIO, hashed.hash)
+                    yield ScanFile(file, unpacked, size * DEFLATE_RATIO, hashed.hash)
             else:
-                yield Source(file, plain, size, hashed.hash)
+                yield ScanFile(file, plain, size, hashed.hash)
     except EOFError:
         raise InputError("its gzip data ends early: the file is truncated", remedy=COPY_AGAIN, file=file) from None
     except (zlib.error, gzip.BadGzipFile):

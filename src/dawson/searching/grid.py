@@ -65,10 +65,10 @@ def expand(
     names = [axis.label if labels.count(axis.label) == 1 else axis.field for axis in axes]
     points = []
     for chosen in itertools.product(*(range(len(axis.texts)) for axis in axes)):
-        own = {axis.field: axis.texts[n] for axis, n in zip(axes, chosen, strict=True)}
+        values_by_field = {axis.field: axis.texts[n] for axis, n in zip(axes, chosen, strict=True)}
         values = tuple(axis.values[n] for axis, n in zip(axes, chosen, strict=True))
-        load_recipe(recipe, base | own)
-        points.append(Point(_name(names, values), values, base | own))
+        load_recipe(recipe, base | values_by_field)
+        points.append(Point(_name(names, values), values, base | values_by_field))
     return axes, tuple(points)
 
 

@@ -75,13 +75,13 @@ def _maps(axes: Sequence[Axis], rows: Sequence[RankedPoint]) -> Figure:
     if high - low < 1e-3:  # one colour, not noise stretched over all of them
         low, high = low - 5e-4, high + 5e-4
     for number, (panel, chart) in enumerate(zip(panels, charts, strict=True)):
-        own = [row for row in rows if panel is None or row.point.values[2] == panel]
+        shown = [row for row in rows if panel is None or row.point.values[2] == panel]
         values = [[float("nan")] * len(across.values) for _ in down.values]
-        for row in own:
+        for row in shown:
             if row.dice is not None:
                 values[down.values.index(row.point.values[0])][across.values.index(row.point.values[1])] = row.dice
         image = chart.imshow(values, cmap=COLOURS, vmin=low, vmax=high, aspect="auto")
-        for row in own:
+        for row in shown:
             _cell(chart, axes, row, light=row.dice is not None and row.dice > (low + high) / 2, best=row is rows[0])
         chart.set_facecolor("#e4e4e4")
         chart.set_xticks(range(len(across.values)), [spell(value) for value in across.values])

@@ -123,10 +123,10 @@ def keep_rule(model: Path, recipe: Recipe, overrides: Mapping[str, str] | None) 
     loss is given others.
     """
     source = load_model(model)
-    own = {f.name for f in fields(Measure) if f"measure.{f.name}" in (overrides or {})}
-    kept = {f.name: getattr(source.recipe.measure, f.name) for f in fields(Measure) if f.name not in own}
+    changed = {f.name for f in fields(Measure) if f"measure.{f.name}" in (overrides or {})}
+    kept = {f.name: getattr(source.recipe.measure, f.name) for f in fields(Measure) if f.name not in changed}
     facts: dict[str, Any] = {}
-    if not own & {"threshold", "peak"}:
+    if not changed & {"threshold", "peak"}:
         facts["calibration"] = source.card.get("calibration")
     if "loss.anatomy_weights" not in (overrides or {}):
         facts["anatomy_weights"] = source.card.get("anatomy_weights")

@@ -18,7 +18,7 @@ from dawson.synthesis.label_maps import LesionMap, nifti_files, read_heads, read
 from dawson.training.prepared_cases import Example, PreparedExample, examples_of, prepare_examples
 from dawson.training.run_folder import CHECKPOINT, SPLIT
 from dawson.training.settings import Progress, TrainingData
-from dawson.training.sources import Mixture, Patches, Source, Volumes, Windows
+from dawson.training.sources import ImageSource, Mixture, Patches, SingleVolumes, Windows
 
 SHARES = "0.8/0.125/0.075"  # of train, validation and test: the paper's 204, 32 and 20 of 256
 NOTHING = "give --cases (labelled scans), or --maps and --masks (to learn from synthetic patients), or all of them"
@@ -28,7 +28,7 @@ NOTHING = "give --cases (labelled scans), or --maps and --masks (to learn from s
 class Data:
     """What a run learns from: images to train on, prepared ones to validate on, and examples for the test."""
 
-    source: Source
+    source: ImageSource
     validation: Sequence[PreparedExample] = ()
     test: Sequence[Example] = ()
     train: Sequence[Example] = ()
@@ -109,13 +109,13 @@ def _with_cases(
         )
     if examples["validation"] and not validation:
         raise InputError("no scan of the validation set can be prepared", remedy="give other --split", file=where)
-    real: Source = Volumes(train, recipe)
+    real: ImageSource = SingleVolumes(train, recipe)
     if recipe.volume is None:
         real = Windows(train, recipe, () if patches is None else patches.lesions)
     facts |= {
         "cases": len(cases),
         "patients": len({case.patient for case in cases}),
-        "volumes": {name: sum(len(u.modalities) for u in own) for name, own in examples.items()},
+        "volumes": {name: sum(len(u.modalities) for u in group) for name, group in examples.items()},
         "left out": len(bad or ()),
     }
     source = real if patches is None else Mixture(patches, real, recipe)

@@ -94,7 +94,7 @@ def examples_of(scans: Sequence[CaseScan], recipe: Recipe) -> list[Example]:
     visits: dict[str, tuple[Case, set[Modality]]] = {}
     for scan in scans:
         visits.setdefault(scan.case.name, (scan.case, set()))[1].add(scan.modality)
-    return [Example(case, tuple(s for s in Modality if s in own)) for case, own in visits.values()]
+    return [Example(case, tuple(s for s in Modality if s in modalities)) for case, modalities in visits.values()]
 
 
 def prepare_examples(

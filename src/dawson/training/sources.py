@@ -54,7 +54,7 @@ def augment(images: Tensor, lesion: Tensor, settings: Augment, rng: np.random.Ge
     return images.clamp_(0, 1), lesion
 
 
-class Source(Protocol):
+class ImageSource(Protocol):
     """Training images by number."""
 
     def draw(self, number: int) -> Item:
@@ -63,7 +63,7 @@ class Source(Protocol):
 
 
 @dataclass
-class Volumes:
+class SingleVolumes:
     """Real scans, whole: every one once in random order, then again in another, each time varied."""
 
     prepared: Sequence[PreparedExample]
@@ -174,8 +174,8 @@ class Patches:
 class Mixture:
     """Synthetic patches for a share of the numbers, real ones for the others."""
 
-    synthetic: Source
-    real: Source
+    synthetic: ImageSource
+    real: ImageSource
     recipe: Recipe
 
     def draw(self, number: int) -> Item:
@@ -188,7 +188,7 @@ class Mixture:
 class Numbered(Dataset[Item]):
     """The images of the given numbers, for a loader."""
 
-    def __init__(self, source: Source, numbers: Iterable[int]) -> None:
+    def __init__(self, source: ImageSource, numbers: Iterable[int]) -> None:
         self.source, self.numbers = source, list(numbers)
 
     def __len__(self) -> int:

@@ -73,9 +73,9 @@ class Curves:
         """
         if self.settings != other.settings:
             raise UsageError("curves of different settings were joined", remedy="count all cases under one")
-        for name, mine in vars(self).items():
+        for name, counts in vars(self).items():
             if name != "settings":
-                setattr(self, name, mine + getattr(other, name))
+                setattr(self, name, counts + getattr(other, name))
 
     def precision_recall(self) -> dict[str, list[Any]]:
         """Voxel-wise precision and recall at 99 thresholds, all cases pooled.

@@ -113,8 +113,8 @@ def _foot(content: Facts, of: int) -> Draw:
         canvas.setFillColor(SOFT)
         canvas.drawRightString(A4[0] - SIDE, 6 * mm, f"Page {document.page} of {of}")
         failed = f"{content.verdict}. " if content.status == "fail" else ""
-        look = style(6.6, colour=COLOURS["fail"] if failed else SOFT)
-        notice = text(f"{failed}{content.notice}", look)
+        paragraph_style = style(6.6, colour=COLOURS["fail"] if failed else SOFT)
+        notice = text(f"{failed}{content.notice}", paragraph_style)
         _, height = notice.wrap(WIDE - 20 * mm, FOOT)
         notice.drawOn(canvas, SIDE, FOOT - 3 * mm - height)
         canvas.restoreState()

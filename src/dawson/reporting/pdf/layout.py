@@ -48,11 +48,11 @@ def column_widths(rows: Rows, wide: float, points: float) -> list[float]:
 def terms(pairs: Iterable[tuple[str, str]]) -> Table:
     """Terms and their texts in two columns of about the same length; what exceeds a page goes on on the next."""
     pairs = list(pairs)
-    bold, look, gap = fonts()[1], style(6.2, colour=SOFT, after=1.2), 5 * mm
+    bold, paragraph_style, gap = fonts()[1], style(6.2, colour=SOFT, after=1.2), 5 * mm
     sides: tuple[list[Flowable], list[Flowable]] = ([], [])
     length, half = 0, sum(len(term) + len(words) for term, words in pairs) / 2
     for term, words in pairs:
-        paragraph = Paragraph(f'<font name="{bold}">{markup(term)}.</font> {markup(words)}', look)
+        paragraph = Paragraph(f'<font name="{bold}">{markup(term)}.</font> {markup(words)}', paragraph_style)
         sides[length >= half].append(paragraph)
         length += len(term) + len(words)
     return columns(sides, [WIDE / 2, WIDE / 2], gap=gap, splitInRow=1)

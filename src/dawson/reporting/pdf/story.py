@@ -65,10 +65,10 @@ def _quality(facts: Facts) -> list[Flowable]:
     return [*lines, _marked(passed, style(7, colour=SOFT))] if passed else lines
 
 
-def _marked(lines: Iterable[Line], look: ParagraphStyle) -> Paragraph:
+def _marked(lines: Iterable[Line], paragraph_style: ParagraphStyle) -> Paragraph:
     bold = fonts()[1]
     sentences = [f'<font name="{bold}">{SIGNS[x.status]} {markup(x.name)}.</font> {markup(x.words)}' for x in lines]
-    return Paragraph("&nbsp;&nbsp; ".join(sentences), look)
+    return Paragraph("&nbsp;&nbsp; ".join(sentences), paragraph_style)
 
 
 def _figures(facts: Facts) -> Table:

@@ -30,9 +30,9 @@ def heading(words: str) -> Paragraph:
     return text(words, style(9.5, bold=True, before=6, after=3, keep=True))
 
 
-def text(words: str, look: ParagraphStyle) -> Paragraph:
+def text(words: str, paragraph_style: ParagraphStyle) -> Paragraph:
     """A paragraph of plain text."""
-    return Paragraph(markup(words), look)
+    return Paragraph(markup(words), paragraph_style)
 
 
 @cache
