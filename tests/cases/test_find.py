@@ -14,7 +14,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from dawson.cases import check
+from dawson.cases import check, facts_cache
 from dawson.cases.case import Case
 from dawson.cases.check import check_cases
 from dawson.cases.find import find_cases
@@ -239,7 +239,7 @@ def test_a_second_check_reads_only_what_has_changed(
     write_mask(cohort[1].mask, cohort[1].scans[Modality.FLAIR], lesions=3)
     assert check_cases(cohort, cache=tmp_path / "cache")[1].lesions == 3
     assert read == [cohort[1].mask]
-    (tmp_path / "cache" / check.CHECKED).write_text("{broken")
+    (tmp_path / "cache" / facts_cache.CHECKED).write_text("{broken")
     monkeypatch.undo()
     assert check_cases(cohort, cache=tmp_path / "cache")[0] == first[0]
 
@@ -251,7 +251,7 @@ def test_ctrl_c_keeps_what_was_read(cohort: list[Case], tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         check_cases(cohort, cache=tmp_path, workers=1, progress=interrupt)
-    assert len(json.loads((tmp_path / check.CHECKED).read_text())["files"]) >= 4
+    assert len(json.loads((tmp_path / facts_cache.CHECKED).read_text())["files"]) >= 4
     assert [f.lesions for f in check_cases(cohort, cache=tmp_path)] == [2, 0, 2]
 
 

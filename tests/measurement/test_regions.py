@@ -9,7 +9,8 @@ import pytest
 
 from dawson.core.grid import Grid
 from dawson.core.result import REGIONS, Lesion
-from dawson.measurement.regions import by_region, count_long, find_regions, touching_steps
+from dawson.measurement.region_figures import by_region, count_long
+from dawson.measurement.regions import find_regions, touching_steps
 
 NAMES = dict(
     enumerate(("outside", "ventricles", "other-csf", "cortex", "deep-grey", "white-matter", "cerebellum", "brain-stem"))

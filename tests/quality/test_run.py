@@ -12,7 +12,7 @@ import dawson
 from dawson.core.grid import Grid
 from dawson.core.result import Check
 from dawson.core.study import Modality, Scan, Study
-from dawson.measurement.location import find_frame
+from dawson.measurement.brain_frame import find_frame
 from dawson.measurement.volumes import measure_volumes
 from dawson.preparation.register import Alignment
 from dawson.quality import field_of_view

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from dawson.cases.case import Case, cohort_error
+from dawson.cases.facts_cache import Facts, FactsCache, stamp_of
 from dawson.core.errors import DawsonError
-from dawson.core.files import replace_file
 from dawson.core.grid import SAME_GRID_MM, Grid
 from dawson.core.runtime import workers as affordable
 from dawson.core.study import Modality
@@ -25,12 +21,8 @@ from dawson.measurement.lesions import find_lesions
 from dawson.nifti.mask import read_mask
 from dawson.nifti.scan import read_scan
 
-CHECKED = "checked.json"
-VERSION = 2  # of what is kept; another version is forgotten
 SAVE_EVERY = 25  # files
 READING_GB = 1.0  # of memory, that a large scan takes while it is read and checked
-
-Facts = dict[str, Any]  # of one file, as JSON holds them
 
 
 @dataclass(frozen=True)
@@ -69,14 +61,14 @@ def check_cases(
     """
     wanted = {file: False for case in cases for file in case.scans.values()}
     wanted |= {file: True for case in cases for file in case.masks.values()}
-    known = _Known(cache)
+    stored_facts = FactsCache(cache)
     facts: dict[Path, Facts] = {}
     faults: dict[Path, str] = {}
     pool = ThreadPoolExecutor(
         workers or affordable(READING_GB)
     )  # reading and unpacking let go of the interpreter's lock
     try:
-        futures = {pool.submit(_examine, file, is_mask, known): file for file, is_mask in wanted.items()}
+        futures = {pool.submit(_examine, file, is_mask, stored_facts): file for file, is_mask in wanted.items()}
         for done, future in enumerate(as_completed(futures), 1):
             try:
                 facts[futures[future]] = future.result()
@@ -85,10 +77,10 @@ def check_cases(
             if progress is not None:
                 progress(done, len(futures))
             if done % SAVE_EVERY == 0:
-                known.save()
+                stored_facts.save()
     finally:  # after Ctrl-C too: only the files being read are waited for
         pool.shutdown(cancel_futures=True)
-        known.save()
+        stored_facts.save()
     problems = [f"{case.name}: {text}" for case in cases for text in _problems(case, facts, faults)]
     problems += _copies(cases, facts)
     if not problems and not any(facts[case.mask]["lesions"] for case in cases):
@@ -143,12 +135,12 @@ def _copies(cases: Iterable[Case], facts: Mapping[Path, Facts]) -> Iterable[str]
             yield f"{' and '.join(same.values())} are one and the same scan; give each its own"
 
 
-def _examine(file: Path, is_mask: bool, known: _Known) -> Facts:
+def _examine(file: Path, is_mask: bool, stored_facts: FactsCache) -> Facts:
     kind = "mask" if is_mask else "scan"
-    stored = known.get(file, kind)
+    stored = stored_facts.get(file, kind)
     if stored is not None:
         return stored
-    stamp = _stamp(file)  # before reading: a file that changes meanwhile is read again next time
+    stamp = stamp_of(file)  # before reading: a file that changes meanwhile is read again next time
     if is_mask:
         read = read_mask(file)
         mask, grid, sha256 = read.mask, read.grid, read.sha256
@@ -161,59 +153,10 @@ def _examine(file: Path, is_mask: bool, known: _Known) -> Facts:
         # The same picture may have been packed twice: .nii and .nii.gz, or gzipped at another time.
         facts = {"content": hashlib.sha256(scan.voxels.tobytes()).hexdigest()}
     facts |= {"kind": kind, "sha256": sha256, "shape": list(grid.shape), "affine": grid.affine.tolist()}
-    known.put(file, stamp, facts)
+    stored_facts.put(file, stamp, facts)
     return facts
 
 
 def _grid(facts: Facts) -> Grid:
     i, j, k = facts["shape"]
     return Grid((i, j, k), np.array(facts["affine"]))
-
-
-def _stamp(file: Path) -> list[int]:
-    try:
-        status = file.stat()
-    except OSError:
-        return []  # reading it will say why
-    return [status.st_size, status.st_mtime_ns]
-
-
-class _Known:
-    """Facts of files that were read before, in one small JSON file; threads and processes may share it."""
-
-    def __init__(self, folder: Path | None) -> None:
-        self.file = None if folder is None else folder / CHECKED
-        self.lock = threading.Lock()
-        self.new: dict[str, Facts] = {}
-        self.old = self._load()
-
-    def get(self, file: Path, kind: str) -> Facts | None:
-        facts = self.old.get(str(file.resolve()))
-        if not isinstance(facts, dict) or facts.get("kind") != kind or facts.get("stamp") != _stamp(file):
-            return None
-        return facts
-
-    def put(self, file: Path, stamp: list[int], facts: Facts) -> None:
-        with self.lock:
-            self.new[str(file.resolve())] = facts | {"stamp": stamp}
-
-    def save(self) -> None:
-        """Add what is new to what is there by now; a cache that cannot be written is done without."""
-        with self.lock:
-            if self.file is None or not self.new:
-                return
-            self.old = self._load() | self.new
-            text = json.dumps({"version": VERSION, "files": self.old})
-            with suppress(OSError):
-                replace_file(self.file, text)
-                self.new = {}
-
-    def _load(self) -> dict[str, Facts]:
-        try:
-            content = json.loads(self.file.read_text("utf-8")) if self.file is not None else {}
-        except (OSError, ValueError):
-            return {}
-        if not isinstance(content, dict) or content.get("version") != VERSION:
-            return {}
-        files = content.get("files")
-        return files if isinstance(files, dict) else {}

@@ -12,9 +12,10 @@ from dawson.core.arrays import Labels
 from dawson.core.grid import Grid
 from dawson.core.result import Lesion
 from dawson.measurement.anatomy import knows_anatomy
+from dawson.measurement.brain_frame import Frame
 from dawson.measurement.confidence import classify
 from dawson.measurement.lesions import lesion_voxels
-from dawson.measurement.location import Frame, describe_position
+from dawson.measurement.position import describe_position
 from dawson.measurement.regions import find_regions
 
 

@@ -7,8 +7,7 @@ cerebellar cortex and the fourth ventricle, which the labels do not tell from th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +15,6 @@ from scipy import ndimage
 
 from dawson.core.arrays import Labels, Mask
 from dawson.core.grid import Grid
-from dawson.core.result import REGIONS, Lesion
 from dawson.measurement.anatomy import BELOW_TENTORIUM, CORTEX, TISSUE, VENTRICLES, label_lookup
 
 TOUCH_MM = 1.5
@@ -34,9 +32,6 @@ a whole slice thickness away, so contact is only looked for within the slice."""
 AROUND_MM = (3.0, 10.0)
 """How far the surroundings of a lesion reach, where the labels under it are fluid or outside; farther if need be."""
 
-LONG_AXIS_MM = 3.0
-"""Criteria count lesions from this long axis on."""
-
 RULES = (
     "Each lesion belongs to the first region whose rule it meets. Infratentorial: most of its voxels with a tissue "
     "label are brain-stem or cerebellum (where most of the lesion has no tissue label, most of the tissue around it). "
@@ -48,16 +43,6 @@ RULES = (
 )
 
 Points = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class RegionFigures:
-    """What lies in one region."""
-
-    count: int
-    count_long_axis_3mm: int
-    volume_ml: float
-    largest_long_axis_mm: float | None
 
 
 def find_regions(pieces: list[Points], anatomy: Labels, names: Mapping[int, str], grid: Grid) -> list[str]:
@@ -85,26 +70,6 @@ def find_regions(pieces: list[Points], anatomy: Labels, names: Mapping[int, str]
         else:
             regions.append("juxtacortical" if cortex[identity] else "deep")
     return regions
-
-
-def by_region(lesions: Iterable[Lesion]) -> dict[str, RegionFigures]:
-    """Counts, volumes and the largest long axis by region; all four regions, also those without a lesion."""
-    lesions = tuple(lesions)
-    figures = {}
-    for region in REGIONS:
-        here = [lesion for lesion in lesions if lesion.region == region]
-        figures[region] = RegionFigures(
-            count=len(here),
-            count_long_axis_3mm=count_long(here),
-            volume_ml=sum((lesion.volume_ml for lesion in here), 0.0),
-            largest_long_axis_mm=max((lesion.long_axis_mm for lesion in here), default=None),
-        )
-    return figures
-
-
-def count_long(lesions: Iterable[Lesion]) -> int:
-    """Lesions with a long axis of 3 mm or more, rounded to a hundredth as in tables, so that they agree."""
-    return sum(round(lesion.long_axis_mm, 2) >= LONG_AXIS_MM for lesion in lesions)
 
 
 def touching_steps(grid: Grid) -> Points:

@@ -11,7 +11,7 @@ from dawson.core.arrays import Image, Labels, Mask, bounding_box
 from dawson.core.result import Volumes
 from dawson.core.study import Modality, Scan, Study
 from dawson.measurement.anatomy import CORTEX, VENTRICLES, WHITE_MATTER, label_lookup
-from dawson.measurement.location import Frame
+from dawson.measurement.brain_frame import Frame
 from dawson.preparation.intensity import from_zero
 from dawson.preparation.register import Alignment
 from dawson.preparation.resample import resample

@@ -7,7 +7,7 @@ import numpy as np
 from dawson.core.arrays import Mask
 from dawson.core.grid import Grid
 from dawson.core.result import Check
-from dawson.measurement.location import Frame
+from dawson.measurement.brain_frame import Frame
 
 LEAST_HALVES = 0.85  # the smaller half of a brain by the larger
 LEAST_WIDTH = 0.6  # width by length; narrower than any skull, so that a side must be missing

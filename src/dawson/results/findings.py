@@ -10,8 +10,9 @@ from typing import Any
 from dawson.core.result import Check, Segmentation
 from dawson.measurement import interval as intervals
 from dawson.measurement.confidence import CLASSES
-from dawson.measurement.location import POSITION_RULES
-from dawson.measurement.regions import RULES, by_region
+from dawson.measurement.position import POSITION_RULES
+from dawson.measurement.region_figures import by_region
+from dawson.measurement.regions import RULES
 from dawson.measurement.volumes import METHODS
 from dawson.quality.run import worst
 

@@ -19,7 +19,7 @@ from dawson.core.result import Segmentation
 from dawson.core.study import Scan
 from dawson.core.version import dawson_version
 from dawson.measurement.lesions import CONNECTIVITY
-from dawson.measurement.regions import count_long
+from dawson.measurement.region_figures import count_long
 from dawson.preparation.display import WINDOW
 from dawson.results.findings import findings, quality
 from dawson.results.schema import plain, validate

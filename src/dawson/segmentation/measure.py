@@ -8,9 +8,9 @@ from dawson.core.result import Check, Segmentation
 from dawson.core.study import Modality, Study
 from dawson.measurement.anatomy import knows_anatomy
 from dawson.measurement.annotate import annotate_lesions
+from dawson.measurement.brain_frame import Frame, find_frame
 from dawson.measurement.interval import measure_interval
 from dawson.measurement.lesions import find_lesions
-from dawson.measurement.location import Frame, find_frame
 from dawson.measurement.volumes import measure_volumes
 from dawson.model.card import Model
 from dawson.model.engine import precision

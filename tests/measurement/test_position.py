@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from dawson.core.grid import Grid
-from dawson.measurement.location import Midplane, describe_position, find_frame
+from dawson.measurement.brain_frame import Midplane, find_frame
+from dawson.measurement.position import describe_position
 
 HALF = np.array([65.0, 80.0, 60.0])  # half the brain's width, length and height in mm
 
