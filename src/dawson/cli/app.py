@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from dawson.cli import doctor, evaluate, model, report, search, segment, synth, train
-from dawson.cli.terminal import DONE, EXIT_CODES, INTERRUPTED, REFUSED, explain
+from dawson.cli.terminal import DONE, INTERRUPTED, REFUSED, SEGMENT_EXIT_CODES, explain
 
 VERBOSE = ("--verbose", "-v")
 LOG = "dawson -v"
@@ -24,7 +24,8 @@ app = typer.Typer(
     name="dawson",
     help="Find and measure multiple sclerosis lesions on brain MRI (FLAIR, T1, T2).\n\n"
     "Research software, not a medical device.",
-    epilog="\b\nStart with:         dawson demo\nHelp on a command:  dawson segment --help\n\n" + EXIT_CODES,
+    epilog="\b\nStart with:         dawson demo\nIs all well here?   dawson doctor\n"
+    "Help on a command:  dawson segment --help\n\n" + SEGMENT_EXIT_CODES,
     add_completion=False,
     rich_markup_mode=None,  # plain help: nothing is cut off on a narrow terminal, and it is there at once
     pretty_exceptions_enable=False,

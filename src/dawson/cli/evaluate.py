@@ -150,9 +150,11 @@ def _evaluate(
 ) -> None:
     """Compare lesion masks, or a model, with the truth, by the field's definitions.
 
-    Either masks: --truth and --prediction, files or folders (paired by file name, BIDS entities or result
-    folders of dawson). Or a model: --cases and --inputs run it on each subset of the sequences of every case; what
-    it found is kept in OUT/predictions and taken up again by a rerun.
+    Either masks: give --truth and --prediction, files or folders. They are paired by file name, by BIDS entities, or by
+    result folders of dawson.
+
+    Or a model: --cases and --inputs run it on each subset of the sequences of every case. What it found is kept in
+    OUT/predictions, and a rerun goes on from there.
     """
     masks = _Masks(truth, prediction, name, probability, threshold, label, truth_label, resample)
     request = _ModelOptions(cases, model, inputs, split, set_name)

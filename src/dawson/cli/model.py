@@ -19,7 +19,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands to the program."""
     models = typer.Typer(
         name="model",
-        help="Show a trained model, choose and set its rule, average and quantise models.",
+        help="Show, calibrate, average and quantise models.",
         rich_markup_mode=None,
         no_args_is_help=True,
     )

@@ -53,7 +53,7 @@ def _report(
 ) -> None:
     """Make report.html and report.pdf from results that are there; the scans are not needed.
 
-    A result that cannot be read is told of and the others go on; the exit code is 2 then.
+    A result that cannot be read is named, and the others go on. The exit code is 2 then.
     """
     from dawson.reporting.cohort.write import check_target, write_cohort  # noqa: PLC0415
     from dawson.reporting.run import find_results  # noqa: PLC0415

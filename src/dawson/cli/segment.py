@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dawson.cli.terminal import EXIT_CODES, UNFIT, show_steps
+from dawson.cli.terminal import SEGMENT_EXIT_CODES, UNFIT, show_steps
 from dawson.core.errors import UsageError
 from dawson.core.names import OVERVIEW, REPORT_FILES, REPORT_PAGE, REPORT_PDF, RESULT_FILES
 
@@ -42,9 +42,13 @@ def register(app: typer.Typer) -> None:
         epilog="\b\nExamples:\n"
         "  dawson segment --flair FLAIR.nii.gz --t1 T1.nii.gz -o results\n"
         "  dawson segment visit1 -o results --overwrite\n"
-        "  dawson segment visit1 -o results --json | jq .lesion_load_ml\n\n" + EXIT_CODES,
+        "  dawson segment visit1 -o results --json | jq .lesion_load_ml\n\n" + SEGMENT_EXIT_CODES,
     )(_segment)
-    app.command("demo", short_help="Segment a synthetic patient that comes with dawson.", epilog=EXIT_CODES)(_demo)
+    app.command(
+        "demo",
+        short_help="Segment a synthetic patient that comes with dawson.",
+        epilog="\b\nExamples:\n  dawson demo\n  dawson demo -o somewhere --overwrite\n\n" + SEGMENT_EXIT_CODES,
+    )(_demo)
 
 
 def _segment(
@@ -52,7 +56,7 @@ def _segment(
         Path | None,
         typer.Argument(
             metavar="VISIT_FOLDER",
-            help="Folder with the scans of one visit; sequences are told by the usual file names. "
+            help="Folder with the scans of one visit; sequences are known by the usual file names. "
             "Leave it out when naming files.",
             show_default=False,
         ),
@@ -81,9 +85,10 @@ def _segment(
     """Find the lesions of one visit, from any of FLAIR, T1 and T2 (NIfTI).
 
     Scans may have any orientation and slice thickness, with or without skull, and need not be aligned.
-    Results lie on the grid of the FLAIR where given, else of the T1, else of the T2. A report for the
-    browser and one for print come with them. Results that fail quality control are written too, but must not
-    be used: the exit code is 3 then.
+    Results lie on the grid of the FLAIR where given, else of the T1, else of the T2.
+
+    Open report.html in the folder of results first. Results that fail quality control are written too, but must not be
+    used: the exit code is 3 then.
     """
     given = {name: file for name, file in (("flair", flair), ("t1", t1), ("t2", t2)) if file is not None}
     _check_scans(folder, given)

@@ -17,10 +17,10 @@ not be used; stopped by Ctrl-C (128 + SIGINT)."""
 
 MINUTE_S = 60.0  # between two lines of a log
 
-EXIT_CODES = (
-    "Exit codes: 0 done, 1 failed unexpectedly, 2 bad input or usage, 3 results written that failed quality control "
-    "(segment, demo), 130 interrupted."
-)
+EXIT_CODES = "Exit codes: 0 done, 1 failed unexpectedly, 2 bad input or usage, 130 interrupted."
+"""Of most commands, as their help says it."""
+SEGMENT_EXIT_CODES = EXIT_CODES.replace("130", "3 results written that failed quality control, 130")
+"""Of those that segment."""
 
 
 @contextmanager

@@ -19,6 +19,9 @@ Settings = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Change one field of the recipe; may be repeated."),
 ]
 
+SHOW_EXAMPLES = "\b\nExamples:\n  dawson recipe show paper > my.toml\n  dawson recipe show --set optimizer.lr=1e-4\n\n"
+CHECK_EXAMPLES = "\b\nExample:\n  dawson recipe check my.toml\n\n"
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the program."""
@@ -39,8 +42,8 @@ def register(app: typer.Typer) -> None:
         rich_markup_mode=None,
         no_args_is_help=True,
     )
-    recipes.command("show", short_help="Print a whole recipe as TOML.", epilog=EXIT_CODES)(_show)
-    recipes.command("check", short_help="Check recipes field by field.", epilog=EXIT_CODES)(_check)
+    recipes.command("show", short_help="Print a whole recipe as TOML.", epilog=SHOW_EXAMPLES + EXIT_CODES)(_show)
+    recipes.command("check", short_help="Check recipes field by field.", epilog=CHECK_EXAMPLES + EXIT_CODES)(_check)
     app.add_typer(recipes)
 
 
@@ -114,7 +117,11 @@ def _train(
     ] = 1,
     test: Annotated[bool, typer.Option("--test/--no-test", help="End with the test set's table.")] = True,
 ) -> None:
-    """Train a model from a recipe. Needs torch, of the extra [train]."""
+    """Train a model from a recipe. Needs torch, of the extra [train].
+
+    Give labelled scans (--cases), or label maps and lesion masks (--maps, --masks) for synthetic patients, or all of
+    them. `dawson recipe show` prints what can be set. The model is in RUN/model at the end: use it by --model RUN.
+    """
     need_torch()
     from dawson.model.card import find_model  # noqa: PLC0415
     from dawson.training.settings import TrainingData, TrainingOptions  # noqa: PLC0415
