@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from dawson.core.result import LoadInterval
-from dawson.evaluation.matching.grids import onto
+from dawson.evaluation.matching.grids import bring_to_grid
 from dawson.evaluation.metrics.lesionwise import cut_for
 from dawson.evaluation.settings import ANY, Settings
 from dawson.measurement.confidence import CLASSES, classify
@@ -79,7 +79,7 @@ def one(row: dict[str, str], options: argparse.Namespace, inputs: str, model: Mo
         return None
     probability, grid, _ = read_probability(folder / "probability.nii.gz")
     read = read_mask(options.cases.parent / row["mask"])
-    truth = onto(read.mask, read.grid, grid, allowed=True)
+    truth = bring_to_grid(read.mask, read.grid, grid, allowed=True)
     rule: dict[str, Any] = {"threshold": model.threshold, "minimum_mm3": model.minimum_mm3, "peak": model.peak}
     cut = cut_for(ANY, Settings(), grid.voxel_volume).cut(truth)
     _, labels, table = find_lesions(probability, grid, **rule)

@@ -13,7 +13,7 @@ import numpy as np
 
 from dawson.core.arrays import Image, Labels, Mask
 from dawson.core.grid import Grid
-from dawson.evaluation.matching.grids import onto, outside_ml, same_lattice
+from dawson.evaluation.matching.grids import bring_to_grid, outside_ml, same_lattice
 from dawson.evaluation.matching.pairs import Pair
 from dawson.evaluation.metrics.case import measure_case
 from dawson.evaluation.metrics.curves import Curves
@@ -53,7 +53,7 @@ def measure_pairs(task: tuple[CasePairs, Reading, Settings]) -> Measured:
     pairs, reading, settings = task
     files = [read_mask(file, label=reading.truth_label) for file in pairs[0].truths]
     grid = files[0].grid
-    masks = [onto(file.mask, file.grid, grid, allowed=False) for file in files]
+    masks = [bring_to_grid(file.mask, file.grid, grid, allowed=False) for file in files]
     truth = masks[0] if len(masks) == 1 else consensus(masks)
     hashes = {"truth" if n == 0 else f"rater_{n + 1}": file.sha256 for n, file in enumerate(files)}
     results, curves = [], []
@@ -95,7 +95,7 @@ def _read_prediction(pair: Pair, reading: Reading, grid: Grid) -> _Prediction:
         mask, source, sha256 = file.mask, file.grid, file.sha256
     hashes = {"prediction": sha256}
     prediction = _Prediction(
-        mask=onto(mask, source, grid, allowed=pair.resample, file=pair.prediction),
+        mask=bring_to_grid(mask, source, grid, allowed=pair.resample, file=pair.prediction),
         resampled=not same_lattice(source, grid),
         outside_ml=outside_ml(mask, source, grid),
         sha256=hashes,
@@ -103,11 +103,11 @@ def _read_prediction(pair: Pair, reading: Reading, grid: Grid) -> _Prediction:
     if pair.probability is not None:
         probability, source, hashes["probability"] = read_probability(pair.probability)
     if probability is not None:
-        probability = onto(probability, source, grid, allowed=pair.resample, file=pair.probability)
+        probability = bring_to_grid(probability, source, grid, allowed=pair.resample, file=pair.probability)
         prediction = replace(prediction, probability=probability)
     if pair.anatomy is not None:
         labels, source, names = read_anatomy(pair.anatomy)
-        anatomy = onto(labels, source, grid, allowed=pair.resample, file=pair.anatomy)
+        anatomy = bring_to_grid(labels, source, grid, allowed=pair.resample, file=pair.anatomy)
         prediction = replace(prediction, anatomy=anatomy, anatomy_names=names)
     return prediction
 

@@ -8,7 +8,7 @@ import pytest
 
 from dawson.core.errors import InputError
 from dawson.core.grid import Grid
-from dawson.evaluation.matching.grids import onto, outside_ml, same_lattice
+from dawson.evaluation.matching.grids import bring_to_grid, outside_ml, same_lattice
 from dawson.nifti.mask import read_anatomy, read_mask, read_probability
 from fixtures.masks import AFFINE, LARGE, SHAPE, SMALL, blob
 
@@ -111,15 +111,15 @@ def test_another_order_of_the_same_voxels_is_turned_without_loss():
     grid, mask = Grid(SHAPE, AFFINE), blob(LARGE, SMALL) > 0
     stored, source = turned(mask)
     assert same_lattice(source, grid)
-    assert np.array_equal(onto(stored, source, grid, allowed=False), mask)
+    assert np.array_equal(bring_to_grid(stored, source, grid, allowed=False), mask)
 
 
 def test_another_grid_is_refused_unless_resampling_is_allowed():
     grid, mask = Grid(SHAPE, AFFINE), blob(LARGE) > 0
     finer = Grid(tuple(2 * n for n in SHAPE), AFFINE @ np.diag([0.5, 0.5, 0.5, 1.0]))
     with pytest.raises(InputError, match="another grid than the truth"):
-        onto(mask, grid, finer, allowed=False)
-    fine = onto(mask, grid, finer, allowed=True)
+        bring_to_grid(mask, grid, finer, allowed=False)
+    fine = bring_to_grid(mask, grid, finer, allowed=True)
     assert fine.dtype == np.bool_
     assert fine.mean() == pytest.approx(mask.mean(), rel=0.3)
 
@@ -128,7 +128,7 @@ def test_the_same_shape_placed_elsewhere_is_another_grid():
     moved = AFFINE.copy()
     moved[0, 3] += 1.0
     with pytest.raises(InputError, match="the same size, placed elsewhere"):
-        onto(blob(LARGE) > 0, Grid(SHAPE, moved), Grid(SHAPE, AFFINE), allowed=False)
+        bring_to_grid(blob(LARGE) > 0, Grid(SHAPE, moved), Grid(SHAPE, AFFINE), allowed=False)
 
 
 def moved(distance):
@@ -141,7 +141,7 @@ def moved(distance):
 @pytest.mark.parametrize("distance", [500.0, -20.5])
 def test_a_mask_that_lies_nowhere_near_is_refused_not_empty(distance):
     with pytest.raises(InputError, match="lies nowhere where the truth lies"):
-        onto(blob(LARGE) > 0, moved(distance), Grid(SHAPE, AFFINE), allowed=True)
+        bring_to_grid(blob(LARGE) > 0, moved(distance), Grid(SHAPE, AFFINE), allowed=True)
 
 
 def test_what_lies_outside_of_the_truths_grid_is_measured():
@@ -149,5 +149,5 @@ def test_what_lies_outside_of_the_truths_grid_is_measured():
     assert outside_ml(mask, moved(0.0), grid) == 0.0
     assert outside_ml(mask, moved(1.0), grid) == 0.0
     assert outside_ml(mask, moved(4.4), grid) == pytest.approx(2 * 18 * 2 / 1000)
-    kept = onto(mask, moved(4.4), grid, allowed=True)
+    kept = bring_to_grid(mask, moved(4.4), grid, allowed=True)
     assert kept.sum() == mask.sum() - 2 * 18

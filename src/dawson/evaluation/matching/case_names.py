@@ -49,13 +49,13 @@ def mask_files(folder: Path, *, probability: bool = False) -> tuple[list[Path], 
     by_folder: dict[Path, dict[str, int]] = defaultdict(dict)  # by case: the best rank of its files
     for file, rank in ranks.items():
         if rank is not None:
-            best, key = by_folder[file.parent], key_of(case_name(file, folder))
+            best, key = by_folder[file.parent], match_key(case_name(file, folder))
             best[key] = min(rank, best.get(key, rank))
     worst_allowed = PLAIN if any(rank is not None and rank <= PLAIN for rank in ranks.values()) else BY_SCAN
-    whole = {file.parent for file, rank in ranks.items() if rank is not None and rank < PLAIN and tells_nothing(file)}
+    whole = {file.parent for file, rank in ranks.items() if rank is not None and rank < PLAIN and is_generic_name(file)}
     taken, left = [], []
     for file, rank in ranks.items():
-        best, key = by_folder[file.parent], key_of(case_name(file, folder))
+        best, key = by_folder[file.parent], match_key(case_name(file, folder))
         # A word of its own, but beside the mask of its own case: PD.nii.gz with lesion.nii.gz, P1_PD with P1_lesion.
         continues = any(other < PLAIN and key.startswith(f"{case}_") for case, other in best.items())
         beside = rank == PLAIN and (continues or file.parent in whole)
@@ -76,18 +76,20 @@ def case_name(file: Path, root: Path) -> str:
     bids = _bids_case(file.relative_to(root).parts)
     if bids is not None:
         return bids
-    folders = [_less_words(part) for part in file.relative_to(root).parent.parts if part.lower() not in FOLDERS]
-    parts = [part for part in (*folders, _less_words(_stem(file))) if part]
+    folders = [_without_mask_words(part) for part in file.relative_to(root).parent.parts if part.lower() not in FOLDERS]
+    parts = [part for part in (*folders, _without_mask_words(_stem(file))) if part]
     # A folder whose name the next part repeats says nothing: P14/P14_T1.nii.gz is P14_T1.
     telling = [
         part
         for place, part in enumerate(parts)
-        if not any(f"{key_of(following)}_".startswith(f"{key_of(part)}_") for following in parts[place + 1 : place + 2])
+        if not any(
+            f"{match_key(following)}_".startswith(f"{match_key(part)}_") for following in parts[place + 1 : place + 2]
+        )
     ]
-    return "_".join(telling) or _less_words(root.name) or root.name or _stem(file)
+    return "_".join(telling) or _without_mask_words(root.name) or root.name or _stem(file)
 
 
-def key_of(name: str) -> str:
+def match_key(name: str) -> str:
     """What two names of one case have in common: words, without case and separators."""
     return SEPARATORS.sub("_", name).strip("_").lower()
 
@@ -115,16 +117,16 @@ def other_patient(first: str, second: str) -> bool:
         return False
     if one.startswith("sub-") and two.startswith("sub-"):
         return True
-    skeletons = [re.sub(r"\d+", "#", key_of(name)) for name in (one, two)]
+    skeletons = [re.sub(r"\d+", "#", match_key(name)) for name in (one, two)]
     return skeletons[0] == skeletons[1] and "#" in skeletons[0]
 
 
-def tells_nothing(file: Path) -> bool:
+def is_generic_name(file: Path) -> bool:
     """Whether a file's name says only that it is a mask, as ``lesions.nii.gz`` does."""
-    return not _less_words(_stem(file))
+    return not _without_mask_words(_stem(file))
 
 
-def less_identity(name: str) -> str:
+def without_identity(name: str) -> str:
     """A file's name without the entities of BIDS that tell whose it is."""
     return "_".join(part for part in name.split("_") if (parse_entity(part) or ("",))[0] not in IDENTITY)
 
@@ -134,7 +136,7 @@ def bids_name(file: Path) -> str | None:
     return _bids_case(file.absolute().parts)
 
 
-def other_visit(first: Path, second: Path) -> str | None:
+def visit_conflict(first: Path, second: Path) -> str | None:
     """How the BIDS names in two files' whole paths contradict each other, such as ``sub-01 and sub-02``.
 
     None where they agree, or where either tells nothing.
@@ -146,7 +148,7 @@ def other_visit(first: Path, second: Path) -> str | None:
     return None
 
 
-def contradiction(file: Path, root: Path) -> str | None:
+def subject_conflict(file: Path, root: Path) -> str | None:
     """A problem where a BIDS file's folder and its name tell two subjects."""
     labels = [parse_name(part).entities.get("sub") for part in file.relative_to(root).parts]
     subjects = [label for label in labels if label is not None]
@@ -162,7 +164,7 @@ def method_names(paths: list[Path]) -> list[str]:
         names = ["/".join(p[-depth:]) for p in parts]
         if depth == 1:
             names = [
-                _less_words(name) or p[-2] if path.is_file() else name
+                _without_mask_words(name) or p[-2] if path.is_file() else name
                 for name, p, path in zip(names, parts, paths, strict=True)
             ]
         if len(set(names)) == len(names):
@@ -202,7 +204,7 @@ def _bids_case(parts: Iterable[str]) -> str | None:
     return "_".join(f"{key}-{entities[key]}" for key in IDENTITY if key in entities) if "sub" in entities else None
 
 
-def _less_words(name: str) -> str:
+def _without_mask_words(name: str) -> str:
     """A name without the words that only say that it is a mask, each taken away with the separator before it."""
     if parse_name(name).marks_lesions:  # from the label on, all says which mask this is
         name = "_".join((*takewhile(lambda part: not part.startswith("label-"), name.split("_")), "lesion"))

@@ -22,7 +22,9 @@ def same_lattice(first: Grid, second: Grid) -> bool:
     return first.canonical().same_as(second.canonical(), tolerance=SAME_GRID_MM)
 
 
-def onto(array: NDArray[Any], source: Grid, target: Grid, *, allowed: bool, file: Path | None = None) -> NDArray[Any]:
+def bring_to_grid(
+    array: NDArray[Any], source: Grid, target: Grid, *, allowed: bool, file: Path | None = None
+) -> NDArray[Any]:
     """The array (i, j, k on ``source``) on ``target``: turned where both hold the same voxels, else resampled.
 
     Turning changes no value. Resampling must be ``allowed``; labels and masks take the nearest voxel's

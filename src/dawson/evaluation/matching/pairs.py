@@ -12,15 +12,15 @@ from dawson.core.names import ANATOMY_MAP, LESION_MASK, PROBABILITY_MAP, SUMMARY
 from dawson.evaluation.matching.case_names import (
     bids_name,
     case_name,
-    contradiction,
-    key_of,
-    less_identity,
+    is_generic_name,
     mask_files,
+    match_key,
     method_names,
     other_patient,
-    other_visit,
     patient_of,
-    tells_nothing,
+    subject_conflict,
+    visit_conflict,
+    without_identity,
 )
 from dawson.evaluation.matching.grids import refusal
 
@@ -89,7 +89,7 @@ def find_pairs(
     if problems:
         raise refusal(problems, what="folders")
     given = (*zip(truths, raters, strict=True), *zip(predictions, found, strict=True))
-    if all(_lone(path, masks) for path, masks in (*given, *zip(probabilities, maps, strict=False))):
+    if all(_needs_no_name(path, masks) for path, masks in (*given, *zip(probabilities, maps, strict=False))):
         return tuple(_single(raters, found, maps, names, resample, problems))
     cases = _unmatched(raters, found, maps if probabilities else [], truths, names, problems)
     if problems:
@@ -101,7 +101,7 @@ def find_pairs(
     )
 
 
-Found = dict[str, tuple[str, Path]]  # by key: the name of the case and its file
+FileByCase = dict[str, tuple[str, Path]]  # by key: the name of the case and its file
 
 
 def _check_counts(
@@ -119,12 +119,12 @@ def _check_counts(
         raise UsageError("two predictions have the same name", remedy="give each a --name of its own")
 
 
-def _masks(path: Path, problems: list[str], left: list[str], *, probability: bool = False) -> Found:
+def _masks(path: Path, problems: list[str], left: list[str], *, probability: bool = False) -> FileByCase:
     """The masks of a file or folder by the key of their case; what is no mask by its name is told in ``left``."""
     if not path.is_dir():
         if not path.exists():
             problems.append(f"{path}: there is no such file or folder; check the path")
-        return {key_of(name := bids_name(path) or case_name(path, path.parent)): (name, path)}
+        return {match_key(name := bids_name(path) or case_name(path, path.parent)): (name, path)}
     result = path / (PROBABILITY_MAP if probability else LESION_MASK)
     one_visit = result.is_file() and (path / SUMMARY).is_file()
     files, others = ([result], []) if one_visit else mask_files(path, probability=probability)
@@ -135,11 +135,11 @@ def _masks(path: Path, problems: list[str], left: list[str], *, probability: boo
         problems.append(f"{path}: this folder holds no {what} (.nii or .nii.gz); check the path")
     by_key: dict[str, list[tuple[str, Path]]] = defaultdict(list)
     for file in files:
-        problem = contradiction(file, path)
+        problem = subject_conflict(file, path)
         if problem is not None:
             problems.append(problem)
         name = case_name(file, path)
-        by_key[key_of(name)].append((name, file))
+        by_key[match_key(name)].append((name, file))
     for several in by_key.values():
         if len(several) > 1:
             listed = ", ".join(str(file.relative_to(path)) for _, file in several)
@@ -152,21 +152,21 @@ def _masks(path: Path, problems: list[str], left: list[str], *, probability: boo
 
 def _left_out(path: Path, files: Sequence[Path]) -> str:
     """A line on what was not taken for a mask; a data set repeats its scans' names, so each is told once."""
-    names = list(dict.fromkeys(less_identity(file.name) for file in files))
+    names = list(dict.fromkeys(without_identity(file.name) for file in files))
     further = f" and {len(names) - MOST_TOLD} other names" if len(names) > MOST_TOLD else ""
     count = "1 NIfTI file was" if len(files) == 1 else f"{len(files)} NIfTI files were"
     return f"{path}: {count} not taken for lesion masks, by name: {', '.join(names[:MOST_TOLD])}{further}"
 
 
-def _lone(path: Path, masks: Found) -> bool:
+def _needs_no_name(path: Path, masks: FileByCase) -> bool:
     """Whether this is one mask that needs no name to be paired: a file, or the only mask of a folder of one visit."""
-    return not path.is_dir() or (len(masks) == 1 and all(tells_nothing(file) for _, file in masks.values()))
+    return not path.is_dir() or (len(masks) == 1 and all(is_generic_name(file) for _, file in masks.values()))
 
 
 def _single(
-    raters: list[Found],
-    found: list[Found],
-    maps: list[Found],
+    raters: list[FileByCase],
+    found: list[FileByCase],
+    maps: list[FileByCase],
     names: Sequence[str],
     resample: bool,
     problems: list[str],
@@ -176,8 +176,8 @@ def _single(
     for other in (*raters[1:], *found, *maps):
         for name, file in other.values():
             # A folder's name (try1/lesions.nii.gz) says who it is only in BIDS, there on every level.
-            visits = other_visit(truth, file)
-            sure = not (tells_nothing(file) or tells_nothing(truth))
+            visits = visit_conflict(truth, file)
+            sure = not (is_generic_name(file) or is_generic_name(truth))
             if visits is not None:
                 problems.append(
                     f"{file}: by their paths this and {truth} are of {visits}; give masks of one patient and session"
@@ -197,9 +197,9 @@ def _single(
 
 
 def _unmatched(
-    raters: list[Found],
-    found: list[Found],
-    maps: list[Found],
+    raters: list[FileByCase],
+    found: list[FileByCase],
+    maps: list[FileByCase],
     truths: Sequence[Path],
     names: Sequence[str],
     problems: list[str],

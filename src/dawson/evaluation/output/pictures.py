@@ -15,7 +15,7 @@ from dawson.core.arrays import Mask
 from dawson.core.errors import DawsonError
 from dawson.core.grid import Grid
 from dawson.core.study import Modality
-from dawson.evaluation.matching.grids import onto
+from dawson.evaluation.matching.grids import bring_to_grid
 from dawson.evaluation.metrics.raters import consensus
 from dawson.evaluation.output.chart_style import DPI, STYLE, WIDTH, Chart, to_png
 from dawson.evaluation.result import CaseResult, Evaluation
@@ -71,7 +71,7 @@ def _view(row: CaseResult, reading: Reading) -> _View:
     pair = row.pair
     read = [read_mask(file, label=reading.truth_label) for file in pair.truths]
     grid = read[0].grid
-    masks = [onto(m.mask, m.grid, grid, allowed=False) for m in read]
+    masks = [bring_to_grid(m.mask, m.grid, grid, allowed=False) for m in read]
     truth = masks[0] if len(masks) == 1 else consensus(masks)
     if reading.threshold is not None:
         probability, source, _ = read_probability(pair.prediction)
@@ -79,7 +79,7 @@ def _view(row: CaseResult, reading: Reading) -> _View:
     else:
         predicted = read_mask(pair.prediction, label=reading.label)
         mask, source = predicted.mask, predicted.grid
-    mask = onto(mask, source, grid, allowed=pair.resample)
+    mask = bring_to_grid(mask, source, grid, allowed=pair.resample)
     outcome = np.zeros(grid.shape, dtype=np.uint8)
     outcome[truth & mask], outcome[truth & ~mask], outcome[mask & ~truth] = AGREED, MISSED, WRONG
     canonical = grid.canonical()
