@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import sys
 from dataclasses import replace
@@ -383,3 +384,11 @@ def test_masks_are_checked_before_a_model_runs(model_cases, runs, tmp_path, save
     with pytest.raises(InputError, match="not binary"):
         models.evaluate_model(planned, tmp_path / "out")
     assert runs[0] == []
+
+
+def test_no_name_in_a_table_is_run_by_a_spreadsheet(mask_cohort):
+    evaluation = evaluate(mask_cohort / "truth", mask_cohort / "good", names=["=1+1"])
+    for text in (metrics_csv(evaluation), lesions_csv(evaluation)):
+        lines = list(csv.DictReader(text.splitlines()))
+        assert {line["prediction"] for line in lines} == {"'=1+1"}
+    assert any(float(line["x_mm"]) for line in lines)  # figures stay figures
