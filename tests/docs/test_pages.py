@@ -146,6 +146,8 @@ def test_every_key_of_a_summary_is_explained(hooks, tmp_path):
     known |= {name.rpartition(".")[0] for name in known}
     keys = {key for key in keys_of(summary) if not key.startswith(FREE)}
     assert len(keys) > 60
+    checks = named((DOCS / "reference" / "quality.md").read_text("utf-8"))
+    assert {check["name"] for check in summary["quality"]["checks"]} - checks == set()
     assert [key for key in sorted(keys) if not any(fits(key, name) for name in known)] == []
 
 
