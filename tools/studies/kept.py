@@ -6,8 +6,8 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-from dawson.evaluation import kept
-from dawson.evaluation.kept import Kept
+from dawson.evaluation import kept_results
+from dawson.evaluation.kept_results import Kept
 
 __all__ = ["Kept", "ask", "ask_either", "read_kept"]
 
@@ -44,4 +44,4 @@ def ask_either(parser: argparse.ArgumentParser) -> argparse.Namespace:
 def read_kept(options: argparse.Namespace) -> Iterator[Kept]:
     """Read one after the other what :func:`ask` or :func:`ask_either` was told of."""
     inputs = [name for name in options.inputs.split(",") if name]
-    return kept.read_kept(options.cases, options.evaluation, inputs=inputs, minimum_mm3=options.minimum)
+    return kept_results.read_kept(options.cases, options.evaluation, inputs=inputs, minimum_mm3=options.minimum)

@@ -80,7 +80,7 @@ def _choose_rule(
     one. The rule of the highest Dice and F1 together is marked with a star. Choose it on cases that no figure is quoted
     from, and write it into the card with `dawson model calibrate`.
     """
-    from dawson.evaluation.kept import read_kept  # noqa: PLC0415 (help does without)
+    from dawson.evaluation.kept_results import read_kept  # noqa: PLC0415 (help does without)
     from dawson.evaluation.rule_table import average_rules, best_rule, measure_rules  # noqa: PLC0415
 
     tables: dict[str, list[dict]] = {}  # type: ignore[type-arg]

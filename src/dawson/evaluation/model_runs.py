@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from urllib.parse import quote
 
 from dawson.cases.case import Case
 from dawson.cases.find import find_cases
@@ -17,7 +16,7 @@ from dawson.cases.split import patients_of
 from dawson.core.errors import InputError, UsageError
 from dawson.core.names import ANATOMY_MAP, LESION_MASK, PROBABILITY_MAP
 from dawson.core.study import Modality
-from dawson.evaluation.kept_results import is_current
+from dawson.evaluation.kept_results import is_current, result_folder
 from dawson.evaluation.matching.grids import one_line, refusal
 from dawson.evaluation.matching.pairs import Pair
 from dawson.evaluation.result import Evaluation
@@ -27,7 +26,6 @@ from dawson.model.card import Model, load_model
 from dawson.nifti.mask import read_mask
 
 ALL = "all"
-PREDICTIONS = "predictions"
 
 
 @dataclass(frozen=True)
@@ -124,7 +122,7 @@ def evaluate_model(
     for number, run in enumerate(runs):
         key = (run.case.name, run.inputs)
         if key not in done:
-            folder = Path(out) / PREDICTIONS / _safe(run.case.name) / run.inputs
+            folder = result_folder(Path(out), run.case.name, run.inputs)
             try:
                 _predict(run, folder, network)
                 done[key] = folder
@@ -230,9 +228,3 @@ def _pair(run: ModelRun, folder: Path) -> Pair:
         # Results lie on the grid of the first scan given, which need not be the one that the mask was drawn on.
         resample=True,
     )
-
-
-def _safe(name: str) -> str:
-    """A name that can be one folder, a different one for each name."""
-    quoted = quote(name, safe=" +")
-    return f"%2E{quoted[1:]}" if quoted.startswith(".") else quoted

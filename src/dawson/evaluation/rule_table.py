@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dawson.core.arrays import Image, Mask
-from dawson.evaluation.kept import Kept
+from dawson.evaluation.kept_results import Kept
 from dawson.measurement.lesions import Points, connected
 
 THRESHOLDS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6)
