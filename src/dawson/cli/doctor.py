@@ -145,7 +145,7 @@ def _model() -> Finding:
 
     models = [load_model(), load_model(LOCATOR)]  # either checks its weights against its card
     figures = {one.card["name"]: {"version": one.card["version"], "sha256": one.summary["sha256"]} for one in models}
-    words = " and ".join(f"{name} version {told['version']}" for name, told in figures.items())
+    words = " and ".join(f"{name} version {one['version']}" for name, one in figures.items())
     return Finding("model", "ok", f"{words}; weights agree with the hashes in their cards", figures)
 
 
