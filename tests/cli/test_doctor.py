@@ -32,6 +32,7 @@ def test_the_self_test_passes_with_the_shipped_model_and_names_no_file(capsys):
     assert json.loads(out)["status"] == "ok"
     assert found["self-test"]["status"] == "ok"
     assert found["self-test"]["figures"]["expected"]["lesion_count"] == demo_expectation().lesion_count
+    assert "FP32" in found["system"]["figures"]["computes_in"]
     assert found["precision"]["figures"]["taken"] in ("int8", "bf16", "f32")
     assert found["model"]["figures"]["dawson-1"]["sha256"] == load_model().summary["sha256"]
     assert str(demo_study_files()[dawson.Modality.FLAIR].parent) not in out

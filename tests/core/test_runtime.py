@@ -111,3 +111,12 @@ def test_bf16_is_fast_only_where_the_cpu_has_it_and_may_use_it(
     if level:
         monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", level)
     assert runtime.fast_bf16() is fast
+
+
+def test_features_of_the_cpu_are_those_of_its_first_core(system: Path) -> None:
+    write(system, "proc/cpuinfo", "processor\t: 0\nflags\t\t: avx2 avx512_vnni\n\nprocessor\t: 1\nflags\t\t: other\n")
+    assert runtime.cpu_flags() == {"avx2", "avx512_vnni"}
+
+
+def test_without_the_systems_file_no_feature_is_known(system: Path) -> None:
+    assert runtime.cpu_flags() == frozenset()

@@ -15,6 +15,9 @@ import typer
 from dawson.cli.terminal import FAILED
 
 EXIT_CODES = "Exit codes: 0 dawson works here, 1 something failed (named), 2 bad usage."
+INSTRUCTIONS = ("avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16", "asimddp", "bf16")
+"""Features that decide how fast a CPU is here, as Linux names them; the last two are ARM's."""
+NUMBERS = ("FP32", "FP16", "BF16", "INT8")  # OpenVINO lists other things too
 LIBRARIES = ("numpy", "scipy", "nibabel", "SimpleITK", "openvino", "pydantic")
 TRAINING = ("torch", "safetensors", "onnx", "submitit", "tensorboard")
 ENOUGH_GB = 2.0  # a visit takes up to 1.3 GB
@@ -108,11 +111,17 @@ def _installed(names: tuple[str, ...]) -> dict[str, str]:
 
 
 def _system() -> Finding:
+    from dawson.core.runtime import cpu_flags  # noqa: PLC0415 (asked for here only)
     from dawson.model.engine import cpu_features  # noqa: PLC0415 (imports OpenVINO)
 
     name, features = cpu_features()
-    figures = {"system": platform.system(), "machine": platform.machine(), "cpu": name, "computes_in": list(features)}
-    return Finding("system", "ok", f"{platform.system()} on {name}, which computes in {', '.join(features)}", figures)
+    instructions = [flag for flag in INSTRUCTIONS if flag in cpu_flags()]
+    numbers = [one for one in features if one in NUMBERS]
+    figures = {"system": platform.system(), "machine": platform.machine(), "cpu": name}
+    words = f"{platform.system()} on {name}; OpenVINO computes in {', '.join(numbers)}"
+    if instructions:
+        words += f"; the CPU has {', '.join(instructions)}"
+    return Finding("system", "ok", words, figures | {"computes_in": numbers, "instructions": instructions})
 
 
 def _cores() -> Finding:

@@ -49,11 +49,16 @@ def fast_bf16() -> bool:
     allowed = (os.environ.get("ONEDNN_MAX_CPU_ISA") or os.environ.get("DNNL_MAX_CPU_ISA") or "DEFAULT").upper()
     if not any(level in allowed for level in BF16_LEVELS):
         return False
+    return not BF16_FLAGS.isdisjoint(cpu_flags())
+
+
+def cpu_flags() -> frozenset[str]:
+    """Features of the CPU as Linux names them (``avx2``, ``avx512_vnni``, …); none where the system does not say."""
     for line in _text("proc/cpuinfo").splitlines():
         key, _, value = line.partition(":")
         if key.strip() in ("flags", "Features"):
-            return not BF16_FLAGS.isdisjoint(value.split())
-    return False
+            return frozenset(value.split())
+    return frozenset()
 
 
 def _cpu_quotas() -> Iterator[float]:
