@@ -27,7 +27,7 @@ MARKS = {"ok": "ok  ", "warn": "warn", "fail": "FAIL"}
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at: ``words`` for people, ``figures`` for programs."""
+    """One thing that was checked: ``words`` for people, ``figures`` for programs."""
 
     name: str
     status: Literal["ok", "warn", "fail"]
@@ -39,7 +39,7 @@ def register(app: typer.Typer) -> None:
     """Add the command to the program."""
     app.command(
         "doctor",
-        short_help="Look at this machine and try dawson on a small example.",
+        short_help="Check this machine and try dawson on a small example.",
         epilog="\b\nExamples:\n  dawson doctor\n  dawson doctor --no-test\n  dawson doctor --json\n\n" + EXIT_CODES,
     )(_doctor)
 
@@ -55,7 +55,7 @@ def _doctor(
     person.
     """
     findings = []
-    for finding in _look(test=not no_test):
+    for finding in _findings(test=not no_test):
         findings.append(finding)
         if not as_json:
             typer.echo(f"{MARKS[finding.status]}  {finding.name:<10} {finding.words}")
@@ -69,9 +69,9 @@ def _doctor(
         raise typer.Exit(FAILED)
 
 
-def _look(*, test: bool) -> Iterator[Finding]:
+def _findings(*, test: bool) -> Iterator[Finding]:
     """All findings, each as soon as it is known; what raises is a finding too."""
-    looks: dict[str, Callable[[], Finding]] = {
+    checks: dict[str, Callable[[], Finding]] = {
         "versions": _versions,
         "system": _system,
         "cores": _cores,
@@ -81,10 +81,10 @@ def _look(*, test: bool) -> Iterator[Finding]:
         "training": _training,
     }
     if test:
-        looks["self-test"] = _self_test
-    for name, look in looks.items():
+        checks["self-test"] = _self_test
+    for name, check in checks.items():
         try:
-            yield look()
+            yield check()
         except Exception as error:  # whatever is broken here is what the command is asked for
             yield Finding(name, "fail", " ".join(f"{error}".split()) or type(error).__name__, {})
 
@@ -130,8 +130,8 @@ def _cores() -> Finding:
     from dawson.core.runtime import cores  # noqa: PLC0415 (asked for here only)
 
     usable, all_of_them = cores(), os.cpu_count() or 1
-    wish = os.environ.get("DAWSON_THREADS") or None
-    figures = {"used": usable, "machine": all_of_them, "DAWSON_THREADS": wish}
+    setting = os.environ.get("DAWSON_THREADS") or None
+    figures = {"used": usable, "machine": all_of_them, "DAWSON_THREADS": setting}
     why = "" if usable == all_of_them else " (affinity, a container's quota or DAWSON_THREADS)"
     return Finding("cores", "ok", f"{usable} of {all_of_them} are used{why}", figures)
 
@@ -165,14 +165,14 @@ def _precision() -> Finding:
     from dawson.model.engine import precision  # noqa: PLC0415 (imports OpenVINO)
 
     taken = precision(load_model())
-    wish = os.environ.get("DAWSON_PRECISION") or None
+    setting = os.environ.get("DAWSON_PRECISION") or None
     reasons = {
         "int8": "the model has weights for 8-bit integers, and this is an x86 CPU",
         "bf16": "this CPU is fast in it",
         "f32": "neither 8-bit integers nor bf16 are fast here",
     }
-    why = f"DAWSON_PRECISION is {wish}" if wish else reasons[taken]
-    return Finding("precision", "ok", f"{taken}, because {why}", {"taken": taken, "DAWSON_PRECISION": wish})
+    why = f"DAWSON_PRECISION is {setting}" if setting else reasons[taken]
+    return Finding("precision", "ok", f"{taken}, because {why}", {"taken": taken, "DAWSON_PRECISION": setting})
 
 
 def _training() -> Finding:
@@ -203,10 +203,10 @@ def _self_test() -> Finding:
     seconds = time.perf_counter() - began
     count, load = len(found.table), found.load_ml
     figures = {"lesion_count": count, "lesion_load_ml": round(load, 4), "seconds": round(seconds, 1)}
-    said = (
+    words = (
         f"{count} lesions and {load:.2f} ml on the example in {seconds:.0f} s; expected are {wanted.lesion_count} ± "
         f"{wanted.count_tolerance} lesions and {wanted.lesion_load_ml:.2f} ml ± {100 * wanted.load_tolerance:g} %"
     )
     return Finding(
-        "self-test", "ok" if wanted.holds(count, load) else "fail", said, figures | {"expected": asdict(wanted)}
+        "self-test", "ok" if wanted.holds(count, load) else "fail", words, figures | {"expected": asdict(wanted)}
     )
