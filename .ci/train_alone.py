@@ -1,4 +1,4 @@
-"""What ``pip install 'dawson[train]'`` promises, with nothing of ``[dev]``: every module imports, and a training runs.
+"""What ``pip install '.[train]'`` promises, with nothing of ``[dev]``: every module imports, and a training runs.
 
 Run in an empty folder, with the Python of that environment.
 """

@@ -14,6 +14,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+import typer.main
 
 import dawson.cases.visit
 from dawson.cli import app as cli
@@ -358,6 +359,21 @@ def test_help_of_each_command(run, command):
     assert out.isascii()  # readable in every locale
     assert "--output" in out
     assert "Exit codes: 0 done" in out
+
+
+def commands(command=None, words=()):
+    """The words of every command that does something."""
+    command = command or typer.main.get_command(cli.app)
+    inner = getattr(command, "commands", None)
+    return [words] if inner is None else [path for name in inner for path in commands(inner[name], (*words, name))]
+
+
+@pytest.mark.parametrize("words", commands(), ids=" ".join)
+def test_help_of_every_command_names_its_exit_codes(run, words):
+    code, out, _ = run(*words, "--help")
+    said = " ".join(out.split()).partition("Exit codes: ")[2]
+    assert code == 0
+    assert re.findall(r"(?:^|, )(\d+) ", said) in ([*"012", "130", "143"], [*"0123", "130", "143"])
 
 
 def test_help_shows_examples_as_written(run):

@@ -18,6 +18,7 @@ from dawson.cases.demo import demo_study_files
 from dawson.cases.split import COLUMNS as SPLIT_COLUMNS
 from dawson.cases.table import COLUMNS as CASE_COLUMNS
 from dawson.cli.app import app
+from dawson.cli.terminal import SEGMENT_EXIT_CODES
 from dawson.evaluation.output.table import LESIONS as EVALUATED_LESIONS
 from dawson.reporting.cohort.table import COLUMNS as COHORT_COLUMNS
 from dawson.results.tables import LESION_COLUMNS
@@ -82,6 +83,21 @@ def test_scripts_that_pages_name_are_there(page):
     files = [ROOT / file for file in re.findall(r"\btools/\w+/\w+\.\w+", text)]
     files += [ROOT / f"{name.replace('.', '/')}.py" for name in re.findall(r"-m (tools\.\w+\.\w+)", text)]
     assert [file for file in files if not file.is_file()] == []
+
+
+def test_shipped_recipes_name_files_that_are_there():
+    recipes = sorted((ROOT / "src" / "dawson" / "recipe" / "shipped").glob("*.toml"))
+    assert len(recipes) == 3
+    named = [
+        (file.name, name) for file in recipes for name in re.findall(r"[\w./-]+\.(?:py|md)\b", file.read_text("utf-8"))
+    ]
+    assert named != []
+    assert [one for one in named if not (ROOT / one[1]).is_file()] == []
+
+
+def test_pages_name_the_exit_codes_of_help():
+    rows = re.findall(r"^\| (\d+) \|", (DOCS / "how-to" / "many-visits.md").read_text("utf-8"), re.MULTILINE)
+    assert rows == re.findall(r"\b\d+(?= )", SEGMENT_EXIT_CODES)
 
 
 def commands_of(page: Path) -> Iterator[list[str]]:

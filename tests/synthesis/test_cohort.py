@@ -263,9 +263,9 @@ main(sys.argv[1:])
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are sent to a process of a POSIX system")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_leaves_a_cohort_that_can_be_taken_up(
-    toy_folders: tuple[Path, Path], tmp_path: Path, number: int
+    toy_folders: tuple[Path, Path], tmp_path: Path, number: int, code: int
 ) -> None:
     out = tmp_path / "cohort"
     options = ["--patients", "2", "--visits", "1", "--healthy", "0", "--workers", "1", "-o", str(out)]
@@ -277,7 +277,7 @@ def test_a_signal_leaves_a_cohort_that_can_be_taken_up(
         assert list(out.glob(".sub-*"))
         process.send_signal(number)
         _, said = process.communicate(timeout=120)
-    assert process.returncode == 130, said
+    assert process.returncode == code, said
     assert "patients: 0 of 2" in said and "the same command goes on" in said and "Traceback" not in said
     assert not list(out.glob("*sub-*")) and not list(out.rglob(".*")), "nothing half-done"
     result = CliRunner().invoke(app, ["synth", *options, *folders])

@@ -84,7 +84,7 @@ def _verbose_first(arguments: Sequence[str]) -> list[str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 1 failed unexpectedly, 2 bad input or usage, 3 unfit, 130 interrupted."""
+    """Run the command line and exit, with one of the codes that :mod:`dawson.cli.terminal` names."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a file name the locale cannot spell must not end in an error
             stream.reconfigure(errors="backslashreplace")

@@ -14,7 +14,9 @@ import typer
 
 from dawson.cli.terminal import FAILED
 
-EXIT_CODES = "Exit codes: 0 dawson works here, 1 something failed (named), 2 bad usage."
+EXIT_CODES = (
+    "Exit codes: 0 dawson works here, 1 something failed (named), 2 bad usage, 130 interrupted, 143 ended by SIGTERM."
+)
 INSTRUCTIONS = ("avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16", "asimddp", "bf16")
 """Features that decide how fast a CPU is here, as Linux names them; the last two are ARM's."""
 NUMBERS = ("FP32", "FP16", "BF16", "INT8")  # OpenVINO lists other things too

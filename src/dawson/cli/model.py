@@ -166,7 +166,7 @@ def _quantise(
         str | None, typer.Option("--helper", metavar="MODEL", help="The model that the visits in --cache are for.")
     ] = None,
 ) -> None:
-    """Add weights for 8-bit integers, which most CPUs compute about twice as fast. Needs torch.
+    """Add weights for 8-bit integers, which x86 CPUs compute faster. Needs torch.
 
     They are compared with the others on further windows, and deleted again where they agree too little.
     """

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from dawson.training.settings import TrainingData, TrainingOptions
 
 UNFINISHED = 1
-EXIT_CODES = "Exit codes: 0 all points finished, 1 some points failed (listed), 2 bad input or usage, 130 interrupted."
+EXIT_CODES = (
+    "Exit codes: 0 all points finished, 1 some points failed (listed), 2 bad input or usage, 130 interrupted, "
+    "143 ended by SIGTERM."
+)
 
 
 def register(app: typer.Typer) -> None:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 import typer
 
-from dawson.cli.terminal import EXIT_CODES
+from dawson.cli.terminal import EXIT_CODES, INTERRUPTED
 from dawson.cli.train import need_torch
 from dawson.core.errors import UsageError
+from dawson.core.stop import Stopped, stoppable
 
 
 def register(app: typer.Typer) -> None:
@@ -89,11 +87,11 @@ def _synth(
         seed=seed,
     )
     try:
-        with _interrupted_by_sigterm(), _show_patients() as show:
+        with stoppable(), _show_patients() as show:
             make_cohort(output, settings, workers=workers, progress=show)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         typer.echo(f"Stopped; the same command goes on from the patients that are in {output}.", err=True)
-        raise
+        raise typer.Exit(stop.exit_code if isinstance(stop, Stopped) else INTERRUPTED) from stop
     typer.echo(f"{patients} patient{'' if patients == 1 else 's'}, a BIDS data set with lesion masks: {output}")
 
 
@@ -108,23 +106,6 @@ def _folders(maps: Path | None, masks: Path | None) -> tuple[Path, Path]:
         "SynthSeg), and --masks one of binary MS lesion masks in MNI152 space at 1 mm (such as those of the "
         "Ljubljana MS set)",
     )
-
-
-@contextmanager
-def _interrupted_by_sigterm() -> Iterator[None]:
-    """A scheduler's SIGTERM ends the work as Ctrl-C does, so that nothing half-done stays behind."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    if threading.current_thread() is not threading.main_thread():  # elsewhere Python lets nobody handle signals
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _span(visits: str) -> tuple[int, int]:

@@ -13,13 +13,13 @@ from dawson.core.errors import DawsonError
 
 DONE, FAILED, REFUSED, UNFIT, INTERRUPTED = 0, 1, 2, 3, 130
 """Exit codes: all done; an unexpected error; bad input or usage; quality control failed, so that what was written must
-not be used; stopped by Ctrl-C (128 + SIGINT)."""
+not be used; stopped by Ctrl-C (128 + SIGINT). After SIGTERM, shells see 143 (128 + SIGTERM), of any command."""
 
 MINUTE_S = 60.0  # between two lines of a log
 
-EXIT_CODES = "Exit codes: 0 done, 1 failed unexpectedly, 2 bad input or usage, 130 interrupted."
+EXIT_CODES = "Exit codes: 0 done, 1 failed unexpectedly, 2 bad input or usage, 130 interrupted, 143 ended by SIGTERM."
 """Of most commands, as their help says it."""
-SEGMENT_EXIT_CODES = EXIT_CODES.replace("130", "3 results written that failed quality control, 130")
+SEGMENT_EXIT_CODES = EXIT_CODES.replace("130 ", "3 results written that failed quality control, 130 ")
 """Of those that segment."""
 
 
