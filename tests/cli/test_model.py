@@ -123,6 +123,7 @@ def test_a_rule_that_makes_no_sense_leaves_the_card_alone(
 def test_shipped_models_are_shown_and_not_changed(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("show", "dawson-1") == 0
     shown = capsys.readouterr().out
+    assert "lesions and a coarse anatomy" in shown
     assert "threshold 0.3, least peak 0.7" in shown and load_model().card["sha256"]["model.onnx"] in shown
     assert run("calibrate", "dawson-1", "--threshold", 0.3, "--peak", 0.7) == 2
 

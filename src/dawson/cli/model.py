@@ -48,7 +48,7 @@ def _show(model: ModelName = "dawson-1") -> None:
     card = loaded.card
     lines = {
         "model": f"{card['name']} {card['version']}, in {loaded.folder}",
-        "finds": loaded.task,
+        "finds": "lesions and a coarse anatomy" if loaded.task == "lesions" and loaded.anatomy_names else loaded.task,
         "trained on": ", ".join(loaded.inputs),
         "rule": f"threshold {loaded.threshold:g}, least peak {loaded.peak:g}, {loaded.minimum_mm3:g} mm³ or more",
         "calibrated": ", ".join(loaded.calibration) or "no",
