@@ -61,6 +61,7 @@ def test_another_result_fails_and_says_what_was_expected(capsys, monkeypatch):
     assert code == 1
     assert "FAIL  self-test" in out
     assert f"expected are {demo_expectation().lesion_count} ±" in out
+    assert f"in the example's {', '.join(demo_expectation().given).upper()} in" in out
     assert out.endswith("Failed: self-test.\n")
 
 
