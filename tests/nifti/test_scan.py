@@ -109,6 +109,58 @@ def test_missing_voxels_become_the_smallest_value(
     assert scan.warnings[0].startswith("4 voxels (0.025 %)")
 
 
+@pytest.mark.parametrize(("value", "count"), [(1e12, 1), (1e12, 50), (1e6, 150), (-1e9, 50), (1e5, 50)])
+@pytest.mark.parametrize("background", [0.0, -1024.0])
+def test_outliers_are_filled_from_their_neighbours_and_counted(
+    tmp_path: Path, write_head: Write, head: Callable[..., np.ndarray], value: float, count: int, background: float
+) -> None:
+    voxels = head() + background
+    damaged = voxels.copy()
+    inner = np.argwhere(np.pad(np.ones((22, 26, 22), bool), 1))
+    places = tuple(np.random.default_rng(1).choice(inner, count, replace=False).T)
+    damaged[places] = value
+    scan = read(write_head(tmp_path / "a.nii.gz", voxels=damaged, dtype=np.float64))
+    assert scan.missing is None
+    sound = np.ones(voxels.shape, bool)
+    sound[places] = False
+    np.testing.assert_array_equal(scan.voxels[sound], voxels[sound])
+    for i, j, k in np.transpose(places):
+        around = np.s_[i - 1 : i + 2, j - 1 : j + 2, k - 1 : k + 2]
+        assert scan.voxels[i, j, k] == np.float32(np.median(voxels[around][sound[around]]))
+    assert len(scan.warnings) == 1
+    assert scan.warnings[0].startswith(f"{count} voxel{'' if count == 1 else 's'} (")
+    assert scan.warnings[0].endswith("were filled from their neighbours")
+
+
+def test_outliers_without_sound_neighbours_are_missing(
+    tmp_path: Path, write_head: Write, head: Callable[..., np.ndarray]
+) -> None:
+    voxels = head() - 300.0
+    voxels[10:14, 10:14, 10:14] = 1e9  # a corner of the cube has 19 sound neighbours, an edge 15, a face 9
+    voxels[5, 5, 5] = np.nan
+    scan = read(write_head(tmp_path / "a.nii.gz", voxels=voxels, dtype=np.float64))
+    assert scan.missing is not None and np.count_nonzero(scan.missing) == 64 - 8 - 24 + 1
+    assert scan.missing[11:13, 11:13, 10:14].all() and scan.missing[5, 5, 5]
+    assert set(scan.voxels[scan.missing]) == {-300.0}
+    assert scan.voxels.max() < 1000
+    assert scan.warnings[0].startswith("1 voxel (") and scan.warnings[1].startswith("64 voxels (")
+    assert scan.warnings[1].endswith("count as missing, but for 32 that were filled from their neighbours")
+
+
+@pytest.mark.parametrize("standardised", [False, True])
+def test_what_is_bright_in_real_scans_is_no_outlier(
+    tmp_path: Path, write_head: Write, head: Callable[..., np.ndarray], standardised: bool
+) -> None:
+    """Vessels, fat beside a coil and metal: ten times as bright as the brain."""
+    voxels = head()
+    voxels[2:6, 10:14, 10] = 7000.0
+    if standardised:
+        voxels = (voxels - voxels.mean()) / voxels.std()
+    scan = read(write_head(tmp_path / "a.nii.gz", voxels=voxels, dtype=np.float32))
+    assert scan.missing is None and scan.warnings == ()
+    np.testing.assert_array_equal(scan.voxels, voxels.astype(np.float32))
+
+
 def test_header_is_geometry_alone(tmp_path: Path, write_head: Write) -> None:
     """No name out of a header may reach a result, a warning or an error."""
     image = nib.load(write_head(tmp_path / "a.nii"))

@@ -25,8 +25,8 @@ class Scan:
     """One volume of one sequence.
 
     ``voxels`` is float32 of ``grid.shape`` in the scanner's units, scl_slope applied and finite
-    everywhere; ``missing`` marks voxels that were NaN or infinite in the file (None where there was
-    none). ``header`` is the nibabel header that results written on this grid take their qform and
+    everywhere; ``missing`` marks voxels that were NaN, infinite or outliers in the file (None where
+    there was none). ``header`` is the nibabel header that results written on this grid take their qform and
     sform from.
     """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,9 @@ MIN_EXTENT = (
 )  # mm of what the image shows, shortest to longest; an adult brain has 130 150 170
 MAX_EXTENT = 400.0  # mm; a head with neck, with room for noise and wrapped tissue
 MAX_INTENSITY = 1e12  # beyond any scanner's, and far enough below float32's end to be squared and summed
+OUTLIER = 20.0  # times the spread of the scan; fat beside a coil, vessels and metal stay below 5 in real scans
+MAX_FILLED = 10_000  # outliers that are filled from their neighbours; of more, nothing around them can be believed
+SAMPLE = 2**18  # voxels that are enough to measure that spread
 MIN_LEVELS = 16  # distinct values; masks and label maps have fewer, the coarsest scan has hundreds
 SIDE = 96  # voxels a side that are enough to measure what the image shows
 
@@ -44,24 +48,85 @@ def check_view(grid: Grid, *, file: Path) -> tuple[str, ...]:
 
 
 def mend(voxels: Image, *, file: Path) -> tuple[Mask | None, tuple[str, ...]]:
-    """Set voxels that are NaN, infinite or beyond ``MAX_INTENSITY`` to the smallest other value, in place.
+    """Replace voxels that hold no measurement, in place.
 
-    The smallest value, not zero, since it is background in skull-stripped scans whose brain was scaled
-    to mean zero as well. Returns their mask (None where there were none) and a warning that counts them.
+    These are voxels that are NaN, infinite or beyond ``MAX_INTENSITY``, and outliers: those further from the median
+    than ``OUTLIER`` times the distance that 99 in 100 voxels keep. A head fills more than a hundredth of any scan, so
+    that distance is one of tissue, and outliers, fewer than that, cannot move it. No scanner gives such values;
+    damaged files and failed arithmetic do, and interpolation would smear them over their surroundings. An outlier
+    most of whose 26 neighbours are sound becomes their median, so that it hides no lesion and makes none.
+
+    All others become the smallest value, not zero, since it is background in skull-stripped scans whose brain was
+    scaled to mean zero as well. Returns their mask (None where there were none) and warnings that count them.
     Raises :class:`InputError` where no voxel is left.
     """
+    missing = _not_finite(voxels)
+    warnings: tuple[str, ...] = ()
+    if missing is not None:
+        if missing.all():
+            finding = "all of its voxels are NaN, infinite or absurdly large"
+            raise InputError(finding, remedy="export the scan again", file=file)
+        warnings += (f"{_counted(missing)} are NaN, infinite or absurdly large and count as missing",)
+        voxels[missing] = voxels.min(where=~missing, initial=np.inf)
+    outliers, factor = _outliers(voxels)
+    if outliers is not None:
+        rest = _fill(voxels, outliers, outliers if missing is None else outliers | missing)
+        lost = int(np.count_nonzero(rest))
+        what = f"{_counted(outliers)} are outliers, up to {factor:.2g} times further from the rest than tissue is"
+        what += ", and were filled from their neighbours" if not lost else ", and count as missing"
+        filled = int(np.count_nonzero(outliers)) - lost
+        warnings += (f"{what}, but for {filled} that were filled from their neighbours" if lost and filled else what,)
+        if lost:
+            missing = rest if missing is None else missing | rest
+            voxels[missing] = voxels.min(where=~missing, initial=np.inf)
+    return missing, warnings
+
+
+def _not_finite(voxels: Image) -> Mask | None:
     with np.errstate(invalid="ignore"):
         low, high = float(voxels.min()), float(voxels.max())
     if low >= -MAX_INTENSITY and high <= MAX_INTENSITY:  # False where either is NaN
-        return None, ()
-    missing = ~(np.abs(voxels) <= MAX_INTENSITY)
-    count = int(np.count_nonzero(missing))
-    if count == voxels.size:
-        finding = "all of its voxels are NaN, infinite or absurdly large"
-        raise InputError(finding, remedy="export the scan again", file=file)
-    voxels[missing] = voxels.min(where=~missing, initial=np.inf)
-    share = 100.0 * count / voxels.size
-    return missing, (f"{count} voxels ({share:.2g} %) are NaN, infinite or absurdly large and count as missing",)
+        return None
+    missing: Mask = ~(np.abs(voxels) <= MAX_INTENSITY)
+    return missing
+
+
+def _outliers(voxels: Image) -> tuple[Mask | None, float]:
+    """Where values are that no scanner gives (None: nowhere), and the furthest of them in multiples of the spread."""
+    flat = voxels.reshape(-1)
+    sample = flat[:: max(1, flat.size // SAMPLE)]
+    middle = float(np.median(sample))
+    spread = float(np.percentile(np.abs(sample - np.float32(middle)), 99.0))
+    reach = max(float(voxels.max()) - middle, middle - float(voxels.min()))
+    if spread == 0 or reach <= OUTLIER * spread:  # without a spread it is no scan, which is found later
+        return None, 0.0
+    low, high = middle - OUTLIER * spread, middle + OUTLIER * spread
+    outliers: Mask = (voxels < low) | (voxels > high)
+    return outliers, reach / spread
+
+
+def _fill(voxels: Image, outliers: Mask, bad: Mask) -> Mask:
+    """Set outliers to the median of their neighbours that are not ``bad``; return those that have too few of them."""
+    places = np.argwhere(outliers)
+    rest = outliers.copy()
+    if len(places) > MAX_FILLED:
+        return rest
+    steps = np.array([step for step in product((-1, 0, 1), repeat=3) if any(step)])
+    near = places[:, None] + steps
+    inside = ((near >= 0) & (near < voxels.shape)).all(axis=2)
+    index = tuple(np.clip(near, 0, np.array(voxels.shape) - 1).transpose(2, 0, 1))
+    sound = inside & ~bad[index]
+    enough = 2 * sound.sum(axis=1) > len(steps)
+    values = np.where(sound, voxels[index], np.nan)[enough]
+    filled = tuple(places[enough].T)
+    voxels[filled] = np.nanmedian(values, axis=1)
+    rest[filled] = False
+    return rest
+
+
+def _counted(mask: Mask) -> str:
+    count = int(np.count_nonzero(mask))
+    return f"{count} voxel{'' if count == 1 else 's'} ({100.0 * count / mask.size:.2g} %)"
 
 
 def check_content(voxels: Image, grid: Grid, *, file: Path) -> None:

@@ -26,8 +26,9 @@ def read_scan(file: Path | str, modality: Modality) -> Scan:
     Returns a :class:`Scan` whose voxels are float32, C-contiguous, in the stored order (i, j, k), with
     scl_slope and scl_inter applied, on a grid in RAS+ mm. Its affine is the sform where the file has
     one, else the qform. A fourth or further dimension of one frame is dropped. Voxels that are NaN or
-    infinite are set to the scan's smallest value and marked in ``missing``. ``header`` is a NIfTI-1
-    header with the file's geometry and nothing else; ``sha256`` is that of the file as it lies on disk.
+    infinite are set to the scan's smallest value and marked in ``missing``, as are outliers that no scanner
+    gives, where their neighbours cannot fill them. ``header`` is a NIfTI-1 header with the file's geometry
+    and nothing else; ``sha256`` is that of the file as it lies on disk.
 
     The file is read once, and at most about two copies of the volume are in memory at any time. A
     gzip file is read to its checksum, so a damaged or truncated one never passes; an uncompressed file
