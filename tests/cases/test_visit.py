@@ -5,12 +5,15 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import nibabel as nib
+import numpy as np
 import pytest
 
 from dawson.cases.scan_names import NotUsed, modality_of_name
 from dawson.cases.visit import find_scans, read_study
-from dawson.core.errors import DawsonError, InputError, UsageError
+from dawson.core.errors import AccessError, DawsonError, InputError, UsageError
 from dawson.core.study import Modality
 
 Write = Callable[..., Path]
@@ -221,3 +224,106 @@ def test_missing_file(tmp_path: Path, write_head: Write, dangling: bool) -> None
     with pytest.raises(InputError) as caught:
         read_study(**({"folder": tmp_path} if dangling else files))
     check_refusal(caught.value, tmp_path / "T1.nii.gz", "no such file", "check the path")
+
+
+# --- a bad scan beside a good one ---
+
+Damage = Callable[[Path, Write], Path]
+
+
+def of_voxels(make: Callable[[np.ndarray], np.ndarray]) -> Damage:
+    """Write a scan whose voxels are what ``make`` gives for those of a head."""
+
+    def damage(file: Path, write_head: Write) -> Path:
+        voxels = nib.load(write_head(file)).get_fdata()
+        return write_head(file, voxels=make(voxels), dtype=np.float32)
+
+    return damage
+
+
+def few(voxels: np.ndarray) -> np.ndarray:
+    """One voxel in two hundred, the rest zero."""
+    kept = np.random.default_rng(0).random(voxels.shape) < 0.005
+    return np.where(kept, voxels, 0.0)
+
+
+def cut(file: Path, write_head: Write) -> Path:
+    content = write_head(file).read_bytes()
+    file.write_bytes(content[: len(content) // 2])
+    return file
+
+
+def no_nifti(file: Path, _: Write) -> Path:
+    file.write_text("no scan at all")
+    return file
+
+
+def no_orientation(file: Path, write_head: Write) -> Path:
+    return write_head(file, sform=0, qform=0)
+
+
+BAD = {
+    "a few of its voxels": (of_voxels(few), "which is not the size of a human head"),
+    "constant": (of_voxels(lambda v: np.full_like(v, 7.0)), "all of its voxels have the value 7"),
+    "empty": (of_voxels(np.zeros_like), "all of its voxels are zero"),
+    "NaN": (of_voxels(lambda v: np.full_like(v, np.nan)), "all of its voxels are NaN"),
+    "a mask": (of_voxels(lambda v: v > 300), "looks like a mask"),
+    "4D": (of_voxels(lambda v: np.stack([v, v], axis=-1)), "4D image"),
+    "truncated": (cut, "truncated"),
+    "no NIfTI": (no_nifti, "not a NIfTI file"),
+    "no orientation": (no_orientation, "no orientation"),
+}
+
+
+@pytest.mark.parametrize(("damage", "why"), BAD.values(), ids=BAD)
+def test_a_bad_scan_is_left_out_beside_a_good_one(tmp_path: Path, write_head: Write, damage: Damage, why: str) -> None:
+    write_head(tmp_path / "FLAIR.nii.gz")
+    bad = damage(tmp_path / "T1.nii.gz", write_head)
+    study = read_study(tmp_path)
+    assert study.modalities == (FLAIR,) and list(study.left_out) == [T1]
+    assert why in study.left_out[T1]
+    assert study.warnings == (f"t1: left out, for this scan cannot be used: {study.left_out[T1]}",)
+    assert str(tmp_path) not in study.warnings[0]
+    for given in ({"folder": tmp_path}, {"flair": tmp_path / "FLAIR.nii.gz", "t1": bad}):
+        with pytest.raises(InputError) as caught:
+            read_study(**given, strict=True)
+        check_refusal(caught.value, bad, why)
+
+
+def test_a_bad_reference_gives_way_to_the_next_scan(tmp_path: Path, write_head: Write) -> None:
+    no_nifti(tmp_path / "FLAIR.nii.gz", write_head)
+    write_head(tmp_path / "T1.nii.gz")
+    study = read_study(tmp_path)
+    assert study.reference.modality is T1 and list(study.left_out) == [FLAIR]
+
+
+@pytest.mark.parametrize("names", [["FLAIR.nii.gz"], ["FLAIR.nii.gz", "T1.nii.gz"]])
+def test_where_no_scan_is_left_the_visit_is_refused(tmp_path: Path, write_head: Write, names: list[str]) -> None:
+    for name in names:
+        no_nifti(tmp_path / name, write_head)
+    with pytest.raises(InputError) as caught:
+        read_study(tmp_path)
+    check_refusal(caught.value, tmp_path / "FLAIR.nii.gz", "not a NIfTI file", *names[1:])
+
+
+@pytest.mark.parametrize("kind", ["missing", "folder", "no ending", "unreadable"])
+def test_a_slip_of_the_path_is_never_left_out(
+    tmp_path: Path, write_head: Write, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good, bad = write_head(tmp_path / "a.nii.gz"), tmp_path / ("b.txt" if kind == "no ending" else "b.nii.gz")
+    if kind == "folder":
+        bad.mkdir()
+    elif kind != "missing":
+        bad.write_bytes(b"no scan at all")
+    if kind == "unreadable":  # by permission; root reads all the same, so the system's answer is made here
+        usual = Path.open
+
+        def refuse(file: Path, *args: Any, **options: Any) -> Any:
+            if file == bad:
+                raise PermissionError(13, "Permission denied")
+            return usual(file, *args, **options)
+
+        monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(AccessError) as caught:
+        read_study(flair=good, t1=bad)
+    check_refusal(caught.value, bad)

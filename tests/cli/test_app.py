@@ -79,8 +79,8 @@ class Calls(list):
 def calls(monkeypatch):
     made = Calls()
 
-    def read_study(folder=None, **files):
-        made.append(("read", folder, files))
+    def read_study(folder=None, *, strict=False, **files):
+        made.append(("read", folder, files, "strict") if strict else ("read", folder, files))
         return tiny_study(folder, **files)
 
     def segment(study, *, model=None, progress=None):
@@ -140,6 +140,11 @@ def test_named_scans(run, calls, tmp_path):
         "Warning: thick slices",
         "Warning: The T1 is noisy.",
     ]
+
+
+def test_strict_is_handed_on(run, calls, tmp_path):
+    code, _, _ = run("segment", "--flair", "f.nii", "-o", tmp_path / "out", "--strict")
+    assert code == 0 and calls[0] == ("read", None, {"flair": Path("f.nii")}, "strict")
 
 
 def test_a_visit_folder_and_a_model(run, calls, tmp_path):

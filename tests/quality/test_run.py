@@ -18,6 +18,7 @@ from dawson.preparation.register import Alignment
 from dawson.quality import field_of_view
 from dawson.quality.evidence import Evidence
 from dawson.quality.field_of_view import FLAT_MM2, RADIUS_MM
+from dawson.quality.inputs import check_inputs
 from dawson.quality.outline import Outline
 from dawson.quality.run import check_quality, worst
 
@@ -302,6 +303,26 @@ def test_a_sequence_left_out():
     assert fired(found) == {"inputs": "warn"}
     assert "T1" in checked(found)["inputs"].words
     assert "t1_snr" not in checked(found)["noise"].figures
+
+
+def test_a_scan_that_cannot_be_used_is_told():
+    found = visit()
+    others = {s: scan for s, scan in found.study.scans.items() if s is not Modality.FLAIR}
+    for study, words in (
+        (
+            replace(found.study, scans={Modality.FLAIR: found.study.reference}, left_out={Modality.T1: "it is empty"}),
+            "",
+        ),
+        (
+            replace(found.study, scans=others, left_out={Modality.FLAIR: "it is empty"}),
+            " The results lie on the grid of",
+        ),
+    ):
+        check = check_inputs(replace(found, study=study, used=tuple(study.modalities)))
+        (name,) = study.left_out
+        assert check.status == "warn"
+        assert f"{name.upper()} was left out, for this scan cannot be used: it is empty.{words}" in check.words
+        assert name in str(check.figures["given"]) and name not in str(check.figures["used"])
 
 
 def test_a_model_without_anatomy_says_what_was_not_checked():

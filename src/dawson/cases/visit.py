@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
 from dawson.cases.scan_names import NotUsed, modality_of_name
-from dawson.core.errors import InputError, UsageError
-from dawson.core.study import Modality, Study
-from dawson.nifti.scan import ENDINGS, read_scan
+from dawson.core.errors import AccessError, InputError, UsageError
+from dawson.core.study import Modality, Scan, Study
+from dawson.nifti.scan import ENDINGS, check_path, read_scan
 from dawson.nifti.stream import DICOM_MAGIC, TO_NIFTI
 
 logger = logging.getLogger(__name__)
@@ -27,14 +27,19 @@ def read_study(
     flair: Path | str | None = None,
     t1: Path | str | None = None,
     t2: Path | str | None = None,
+    strict: bool = False,
 ) -> Study:
     """Read one visit: either a folder, whose scans :func:`find_scans` tells, or up to three files.
 
     Every scan is read and checked by :func:`dawson.nifti.scan.read_scan`. A scan in the folder that was left
     out on purpose, such as a contrast-enhanced T1, is named in the warnings of the first scan.
 
+    A scan whose file is damaged, or holds what cannot be a scan of a head, is left out where another one can be
+    used: :attr:`Study.left_out` and the warnings say why. With ``strict`` it is refused.
+
     Raises :class:`UsageError` where nothing is given, a folder together with files, or one file for two
-    sequences (also as a copy or a link), and :class:`InputError` where a file or folder cannot be used.
+    sequences (also as a copy or a link), :class:`AccessError` where a file is missing or cannot be reached, and
+    :class:`InputError` where the folder or, ``strict`` or not, no scan can be used.
 
     >>> import dawson
     >>> from dawson.cases.demo import demo_study_files
@@ -55,7 +60,7 @@ def read_study(
     if not files:
         remedy = "give at least one of FLAIR, T1 and T2, or the folder of a visit"
         raise UsageError("no scan was given", remedy=remedy)
-    scans = {modality: read_scan(file, modality) for modality, file in files.items()}
+    scans, unusable = _read_scans(files, strict=strict)
     by_hash: dict[str | None, Modality] = {}
     for modality, scan in scans.items():
         if scan.sha256 in by_hash:
@@ -68,7 +73,29 @@ def read_study(
         size = " × ".join(map(str, scan.grid.shape))
         spacing = " × ".join(f"{edge:.2f}" for edge in scan.grid.spacing)
         logger.info("%s: %s voxels of %s mm, %s", scan.modality.upper(), size, spacing, scan.grid.orientation)
-    return Study(scans)
+    return Study(scans, unusable)
+
+
+def _read_scans(files: Mapping[Modality, Path], *, strict: bool) -> tuple[dict[Modality, Scan], dict[Modality, str]]:
+    """The scans, and why others were left out. What says nothing of a scan, such as a missing file, is raised."""
+    for file in files.values():
+        check_path(file)
+    scans: dict[Modality, Scan] = {}
+    errors: dict[Modality, InputError] = {}
+    for modality, file in files.items():
+        try:
+            scans[modality] = read_scan(file, modality)
+        except AccessError:
+            raise
+        except InputError as error:
+            if strict or len(files) == 1:
+                raise
+            errors[modality] = error
+    if not scans:
+        first, *others = errors.values()
+        more = "".join(f"; {error.file}: {error.finding}" for error in others)
+        raise InputError(f"no scan can be used: {first.finding}{more}", remedy=first.remedy, file=first.file)
+    return scans, {modality: error.finding for modality, error in errors.items()}
 
 
 def find_scans(folder: Path | str) -> dict[Modality, Path]:

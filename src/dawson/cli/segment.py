@@ -75,6 +75,12 @@ def _segment(
             "--model", metavar="MODEL", help="A shipped model's name, a model folder or a run; dawson-1 where left out."
         ),
     ] = None,
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict", help="Refuse the visit where one of its scans cannot be used, not only where none can."
+        ),
+    ] = False,
     overwrite: Overwrite = False,
     no_report: NoReport = False,
     no_viewer: NoViewer = False,
@@ -96,7 +102,7 @@ def _segment(
     def read() -> Study:
         from dawson.cases.visit import read_study  # noqa: PLC0415
 
-        return read_study(folder, **given)
+        return read_study(folder, **given, strict=strict)
 
     _process(
         read,

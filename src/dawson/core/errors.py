@@ -35,6 +35,13 @@ class InputError(DawsonError):
     """A scan, mask or folder cannot be used as it is (exit code 2)."""
 
 
+class AccessError(InputError):
+    """A file that is not there, cannot be reached, or is of no kind that dawson reads (exit code 2).
+
+    Nothing is known of what it holds, so it is never left out in favour of others: the path may be a slip.
+    """
+
+
 class UsageError(DawsonError):
     """The request itself cannot be carried out: options, output folder, missing extra (exit code 2)."""
 

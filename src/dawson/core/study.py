@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -42,9 +42,13 @@ class Scan:
 
 @dataclass(frozen=True, eq=False)
 class Study:
-    """The scans of one visit of one patient: any non-empty subset of the sequences, at most one of each."""
+    """The scans of one visit of one patient: any non-empty subset of the sequences, at most one of each.
+
+    ``left_out`` says of scans that were given, but cannot be used, what was found in them.
+    """
 
     scans: Mapping[Modality, Scan]
+    left_out: Mapping[Modality, str] = field(default_factory=dict)
 
     @property
     def modalities(self) -> tuple[Modality, ...]:
@@ -58,8 +62,11 @@ class Study:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What was noticed while reading, scan by scan."""
-        return tuple(f"{s.value}: {text}" for s in self.modalities for text in self.scans[s].warnings)
+        """What was noticed while reading, scan by scan; first the scans that are not used."""
+        left_out = tuple(
+            f"{s.value}: left out, for this scan cannot be used: {why}" for s, why in self.left_out.items()
+        )
+        return left_out + tuple(f"{s.value}: {text}" for s in self.modalities for text in self.scans[s].warnings)
 
     def __iter__(self) -> Iterator[Scan]:
         return (self.scans[s] for s in self.modalities)

@@ -210,7 +210,7 @@ def _predict(run: ModelRun, folder: Path, network: Model) -> None:
     from dawson.results.write import write  # noqa: PLC0415
     from dawson.segmentation.pipeline import segment  # noqa: PLC0415 (OpenVINO is loaded only where something must be run)
 
-    study = read_study(**{s.value: file for s, file in files.items()})
+    study = read_study(**{s.value: file for s, file in files.items()}, strict=True)
     write(segment(study, model=network.folder), folder, overwrite=True)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dawson.core.arrays import Image
-from dawson.core.errors import InputError
+from dawson.core.errors import AccessError
 from dawson.core.study import Modality, Scan
 from dawson.nifti.geometry import read_geometry
 from dawson.nifti.header import Layout, read_header, read_voxels
@@ -34,12 +34,13 @@ def read_scan(file: Path | str, modality: Modality) -> Scan:
     gzip file is read to its checksum, so a damaged or truncated one never passes; an uncompressed file
     has no checksum, and only damage that shows in its size or header can be found.
 
-    Raises :class:`InputError` where the file is missing, unreadable, damaged or truncated, not a
-    single-file NIfTI, not one volume of real numbers, without a usable orientation, or cannot be a head
-    scan: empty, constant, a mask, or of a size that no head has.
+    Raises :class:`AccessError` where the file is missing, cannot be reached or is of another format, else
+    :class:`InputError` where it is damaged or truncated, not a single-file NIfTI, not one volume of real
+    numbers, without a usable orientation, or cannot be a head scan: empty, constant, a mask, or of a size
+    that no head has.
     """
     file = Path(file)
-    _check_name(file)
+    check_path(file)
     with open_source(file) as source:
         original, layout = read_header(source)
         header, grid, warnings = read_geometry(original, layout.shape, file=file)
@@ -61,25 +62,26 @@ def read_scan(file: Path | str, modality: Modality) -> Scan:
     )
 
 
-def _check_name(file: Path) -> None:
+def check_path(file: Path) -> None:
+    """Raise :class:`AccessError` where ``file`` is missing, no regular file, or of no kind that dawson reads."""
     try:
         mode = file.stat().st_mode
     except FileNotFoundError:
-        raise InputError("there is no such file", remedy="check the path", file=file) from None
+        raise AccessError("there is no such file", remedy="check the path", file=file) from None
     except (OSError, ValueError) as problem:  # ValueError: a null byte in the path
         reason = getattr(problem, "strerror", None) or "this cannot be a path"
-        raise InputError(f"the file cannot be reached ({reason})", remedy="check the path", file=file) from None
+        raise AccessError(f"the file cannot be reached ({reason})", remedy="check the path", file=file) from None
     if stat.S_ISDIR(mode):
         remedy = "give the .nii.gz file of one sequence, or the folder of the visit as such"
-        raise InputError("this is a folder, not a scan", remedy=remedy, file=file)
+        raise AccessError("this is a folder, not a scan", remedy=remedy, file=file)
     if not stat.S_ISREG(mode):  # a pipe or device could keep us waiting for ever
-        raise InputError("this is not a regular file", remedy="give a .nii or .nii.gz file", file=file)
+        raise AccessError("this is not a regular file", remedy="give a .nii or .nii.gz file", file=file)
     name = file.name.lower()
     if name.endswith((".dcm", ".ima")):
-        raise InputError("this is a DICOM file, which dawson does not read yet", remedy=TO_NIFTI, file=file)
+        raise AccessError("this is a DICOM file, which dawson does not read yet", remedy=TO_NIFTI, file=file)
     if not name.endswith(ENDINGS):
         finding = "its name does not end in .nii or .nii.gz, the only format that dawson reads yet"
-        raise InputError(finding, remedy=f"{TO_NIFTI} (DICOM) or nibabel (other formats)", file=file)
+        raise AccessError(finding, remedy=f"{TO_NIFTI} (DICOM) or nibabel (other formats)", file=file)
 
 
 def _decode(stored: NDArray[Any], layout: Layout) -> Image:

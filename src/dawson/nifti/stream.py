@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from dawson.core.errors import InputError
+from dawson.core.errors import AccessError, InputError
 
 GZIP_MAGIC = b"\x1f\x8b"
 DICOM_MAGIC = b"DICM"  # at byte 128 of every DICOM file
@@ -114,4 +114,4 @@ def open_source(file: Path) -> Iterator[ScanFile]:
     except OSError as problem:
         reason = problem.strerror or type(problem).__name__
         remedy = "check the path, the permission to read it and the disk"
-        raise InputError(f"the file cannot be read ({reason})", remedy=remedy, file=file) from None
+        raise AccessError(f"the file cannot be read ({reason})", remedy=remedy, file=file) from None

@@ -54,7 +54,7 @@ def scan_from_zero(scan: Scan) -> Scan:
 
 def study_from_zero(study: Study) -> Study:
     """A study of scans that are set from zero, each as :func:`scan_from_zero` has it."""
-    return Study({modality: scan_from_zero(scan) for modality, scan in study.scans.items()})
+    return replace(study, scans={modality: scan_from_zero(scan) for modality, scan in study.scans.items()})
 
 
 def rough_scale(voxels: Image) -> float:
