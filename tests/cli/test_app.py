@@ -280,7 +280,7 @@ def test_demo_says_it_is_synthetic_and_what_each_file_means(run, calls, demo, tm
     monkeypatch.chdir(tmp_path)
     code, out, _ = run("demo")
     assert code == 0
-    assert calls[0] == ("read", None, {s.value: demo / f"{s}.nii.gz" for s in Modality})
+    assert calls[0] == ("read", None, {s.value: demo / f"{s}.nii.gz" for s in Modality}, "strict")
     assert "synthetic" in out.splitlines()[0]
     assert listing(tmp_path / "dawson-demo") == sorted(RESULT_FILES)
     for name, meaning in RESULT_FILES.items():

@@ -201,7 +201,7 @@ def _self_test() -> Finding:
     began = time.perf_counter()
     wanted = demo_expectation()
     files = {modality.value: file for modality, file in demo_study_files().items() if modality in wanted.given}
-    found = segment(read_study(**files))
+    found = segment(read_study(**files, strict=True))
     seconds = time.perf_counter() - began
     count, load = len(found.table), found.load_ml
     figures = {"lesion_count": count, "lesion_load_ml": round(load, 4), "seconds": round(seconds, 1)}

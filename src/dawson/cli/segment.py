@@ -138,7 +138,7 @@ def _demo(
     def read() -> Study:
         from dawson.cases.visit import read_study  # noqa: PLC0415
 
-        return read_study(**{modality.value: file for modality, file in demo_study_files().items()})
+        return read_study(**{modality.value: file for modality, file in demo_study_files().items()}, strict=True)
 
     typer.echo("This is a synthetic patient, made by dawson's own generator: nobody's scan.")
     written = {name: what for name, what in RESULT_FILES.items() if not (no_report and name in REPORT_FILES)}
