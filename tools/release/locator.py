@@ -119,7 +119,8 @@ def _real(locator: Locator, data: Path) -> dict[str, list[Figures]]:
 
 
 def _figures(found: NDArray[Any], truth: NDArray[Any], image: NDArray[Any]) -> Figures:
-    dice = 2 * np.count_nonzero(found & truth) / max(np.count_nonzero(found) + np.count_nonzero(truth), 1)
+    both, sizes = int(np.count_nonzero(found & truth)), int(np.count_nonzero(found) + np.count_nonzero(truth))
+    dice = 2 * both / max(sizes, 1)
     scale = float(np.median(image[found]) / np.median(image[truth])) if found.any() else 0.0
     return float(dice), scale
 

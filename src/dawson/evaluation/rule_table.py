@@ -91,5 +91,6 @@ def _measured(pieces: list[Points], true_pieces: list[Points], truth: Mask) -> F
     recall = np.mean([mask[tuple(piece.T)].any() for piece in true_pieces]) if true_pieces else 1.0
     precision = np.mean([counted[tuple(piece.T)].any() for piece in pieces]) if pieces else 0.0
     f1 = 2 * recall * precision / max(recall + precision, 1e-9)
-    dice = 2 * np.count_nonzero(mask & truth) / max(np.count_nonzero(mask) + np.count_nonzero(truth), 1)
-    return Figures(float(dice), float(f1), np.count_nonzero(mask) / max(np.count_nonzero(truth), 1))
+    found, true = int(np.count_nonzero(mask)), int(np.count_nonzero(truth))
+    dice = 2 * int(np.count_nonzero(mask & truth)) / max(found + true, 1)
+    return Figures(dice, float(f1), found / max(true, 1))

@@ -20,7 +20,7 @@ def check_symmetry(brain: Mask, grid: Grid, frame: Frame | None) -> Check:
         return Check("left and right", "warn", f"The middle of the brain was not found; and {swapped}.")
     step = [max(round(2.0 / edge), 1) for edge in grid.spacing]
     world = grid.to_world((np.argwhere(brain[:: step[0], :: step[1], :: step[2]]) * step).astype(np.float64))
-    right = np.count_nonzero(frame.plane.distance(world) > 0)
+    right = int(np.count_nonzero(frame.plane.distance(world) > 0))
     left = len(world) - right
     ratio = min(left, right) / max(left, right, 1)
     width, length, _ = (frame.high - frame.low).tolist()

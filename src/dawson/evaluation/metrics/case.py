@@ -124,7 +124,7 @@ def measure_case(
     group = size_groups(true.voxels * grid.voxel_volume)
     for number, (name, *_) in enumerate(SIZES):
         of_size = found[group == number]
-        values[f"recall_{name}"] = ratio(np.count_nonzero(of_size), len(of_size))
+        values[f"recall_{name}"] = ratio(int(np.count_nonzero(of_size)), len(of_size))
         values[f"n_{name}"] = float(len(of_size))
 
     places = None if anatomy is None else anatomy[box]

@@ -17,8 +17,8 @@ def measure_overlap(truth: Mask, prediction: Mask, grid: Grid, *, reference_rate
         grid: the whole grid, whose voxels the normalised Dice counts.
         reference_rate: the lesion share r of the normalised Dice.
     """
-    both = np.count_nonzero(truth & prediction)
-    true, predicted = np.count_nonzero(truth), np.count_nonzero(prediction)
+    both = int(np.count_nonzero(truth & prediction))
+    true, predicted = int(np.count_nonzero(truth)), int(np.count_nonzero(prediction))
     missed, wrong = true - both, predicted - both
     none = true == predicted == 0
     others = int(np.prod(grid.shape, dtype=np.int64)) - true

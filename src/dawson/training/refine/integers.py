@@ -86,8 +86,8 @@ def compare_precisions(model: Model, windows: Sequence[Image]) -> Agreement:
         scores = {name: infer(images) for name, infer in engines.items()}
         lesions = {name: calibrate(one[0], *model.calibration_of(given)) for name, one in scores.items()}
         found = {name: one >= model.threshold for name, one in lesions.items()}
-        both += 2 * np.count_nonzero(found["f32"] & found["int8"])
-        total += np.count_nonzero(found["f32"]) + np.count_nonzero(found["int8"])
+        both += 2 * int(np.count_nonzero(found["f32"] & found["int8"]))
+        total += int(np.count_nonzero(found["f32"]) + np.count_nonzero(found["int8"]))
         labels = {name: argmax_anatomy(one, model.anatomy_weights) for name, one in scores.items()}
         anatomy.append(np.mean(labels["f32"] != labels["int8"]))
         likely = scores["f32"][0] >= LIKELY
