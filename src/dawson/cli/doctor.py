@@ -205,9 +205,7 @@ def _self_test() -> Finding:
     seconds = time.perf_counter() - began
     count, load = len(found.table), found.load_ml
     figures = {"lesion_count": count, "lesion_load_ml": round(load, 4), "seconds": round(seconds, 1)}
-    given = ", ".join(
-        name.upper() for name in wanted.given
-    )  # fewer than `dawson demo` takes, so it finds other lesions
+    given = ", ".join(wanted.given).upper()  # fewer than `dawson demo` takes: other lesions are found
     words = (
         f"{count} lesions and {load:.2f} ml in the example's {given} in {seconds:.0f} s; "
         f"expected are {wanted.lesion_count} ± "
