@@ -74,6 +74,24 @@ def test_a_grid_that_is_not_the_images_is_refused() -> None:
             predict(images, grid=grid)
 
 
+def test_images_that_do_not_run_along_r_a_s_are_refused() -> None:
+    images = np.ones((3, 8, 8, 8), np.float32)
+    for signs in ((-1, 1, 1), (-1, -1, 1), (1, 1, -1)):
+        with pytest.raises(dawson.InputError, match="R, A, S"):
+            predict(images, grid=dawson.Grid((8, 8, 8), np.diag([*map(float, signs), 1.0])))
+
+
+def test_a_model_that_finds_brains_predicts_no_lesions(prepared: dawson.PreparedStudy) -> None:
+    with pytest.raises(dawson.ModelError, match="finds brains"):
+        predict(prepared, "locator")
+
+
+def test_what_was_prepared_at_another_spacing_is_refused(prepared: dawson.PreparedStudy) -> None:
+    coarse = dawson.Grid(prepared.grid.shape, prepared.grid.affine @ np.diag([2.0, 2.0, 2.0, 1.0]))
+    with pytest.raises(dawson.InputError, match="not prepared for this model"):
+        predict(replace(prepared, grid=coarse))
+
+
 def test_what_was_prepared_for_another_kind_of_model_is_refused(prepared: dawson.PreparedStudy) -> None:
     model = load_model()
     single = replace(model, recipe=replace(model.recipe, volume=load_recipe("paper").volume))

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from dawson.core.arrays import Image, Labels
-from dawson.core.errors import InputError
+from dawson.core.errors import InputError, ModelError
 from dawson.core.grid import Grid
 from dawson.core.study import Modality
 from dawson.model.calibration import calibrate
@@ -67,14 +67,22 @@ def predict(
     True
     """
     network = model if isinstance(model, Model) else load_model(model)
+    if network.task != "lesions":
+        raise ModelError(
+            "finds brains, not lesions", file=network.folder, remedy="leave model out, or name a model of lesions"
+        )
     volume = network.recipe.volume
     if isinstance(prepared, np.ndarray):
         prepared = _wrapped(prepared, network, grid)
-    if isinstance(prepared, PreparedScan) is not (volume is not None) or (
-        volume is not None and prepared.grid.shape != volume.shape
+    spacing = (network.recipe.prepare.spacing_mm,) * 3 if volume is None else volume.spacing_mm
+    if (
+        isinstance(prepared, PreparedScan) is not (volume is not None)
+        or (volume is not None and prepared.grid.shape != volume.shape)
+        or not np.allclose(prepared.grid.spacing, spacing, rtol=0.01)
     ):
         raise InputError(
-            f"images of shape {prepared.images.shape} were not prepared for this model",
+            f"images of shape {prepared.images.shape} with voxels of {prepared.grid.spacing} mm were "
+            "not prepared for this model",
             remedy="give what dawson.prepare makes of a study for this model",
         )
     infer = load_engine(network, at_once=AT_ONCE if volume is None else 1)
@@ -103,6 +111,10 @@ def _wrapped(images: Image, model: Model, grid: Grid | None) -> PreparedStudy:
         raise InputError(
             f"a grid of {grid.shape} voxels of {grid.spacing} mm was given for images of shape {images.shape}",
             remedy=f"give the grid that they lie on, with voxels of {spacing:g} mm",
+        )
+    if grid.orientation != "RAS":
+        raise InputError(
+            f"a grid along {grid.orientation} was given", remedy="turn the images so that their axes run along R, A, S"
         )
     scales = {modality: 1.0 for modality, image in zip(Modality, images, strict=True) if image.any()}
     if not scales:
