@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 
 from dawson.core.errors import ModelError
-from dawson.model.card import LOCATOR, SHIPPED, find_model, load_model, subset_names
+from dawson.model.card import LOCATOR, SHIPPED, find_model, load_model, subset_names, write_card
 
 
 @pytest.fixture
@@ -101,6 +103,18 @@ def test_a_model_is_found_by_name_by_folder_and_by_run(copy: Path, tmp_path: Pat
     assert shipped.task == "lesions"
     with pytest.raises(ModelError, match=SHIPPED):
         load_model("dawson-0")
+
+
+def test_a_card_that_cannot_be_written_stays_as_it_was(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    model = load_model(copy)
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        write_card(copy, dict(model.card) | {"threshold": 0.5})
+    assert load_model(copy).threshold == model.threshold
+    assert sorted(file.name for file in copy.iterdir()) == sorted(file.name for file in model.folder.iterdir())
 
 
 def test_subsets_are_named_in_the_order_of_sequences() -> None:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from dawson.core.errors import DawsonError, ModelError
+from dawson.core.files import replace_file
 from dawson.core.study import Modality
 from dawson.recipe import Recipe, recipe_from_dict
 
@@ -157,8 +158,8 @@ def load_model(model: Path | str | None = None) -> Model:
 
 
 def write_card(folder: Path, card: Mapping[str, Any]) -> None:
-    """Write the card of the model in ``folder``; a card that is there already is replaced."""
-    (folder / CARD).write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    """Write the card of the model in ``folder`` in one step: what interrupts leaves the card that was there before."""
+    replace_file(folder / CARD, json.dumps(card, indent=2, ensure_ascii=False) + "\n")
 
 
 def subset_names(subsets: Iterable[str]) -> list[str]:
