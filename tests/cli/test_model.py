@@ -160,3 +160,11 @@ def test_integers_are_kept_only_where_they_agree(tmp_path: Path, monkeypatch: py
     with pytest.raises(ModelError, match="deleted again"):
         integers.quantise_from_cases(folder, tmp_path, cache=tmp_path)
     assert load_model(folder).int8 is None
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(integers, "compare_precisions", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        integers.quantise_from_cases(folder, tmp_path, cache=tmp_path)
+    assert load_model(folder).int8 is None  # nobody has compared them

@@ -64,7 +64,11 @@ def quantise_from_cases(
     source = Windows(visits, loaded.recipe)
     draws = [source.draw(number)[0] for number in range(RANGES + COMPARED)]
     quantise(loaded.folder, draws[:RANGES])
-    agreement = compare_precisions(load_model(loaded.folder), [draw.numpy() for draw in draws[RANGES:]])
+    try:
+        agreement = compare_precisions(load_model(loaded.folder), [draw.numpy() for draw in draws[RANGES:]])
+    except BaseException:  # Ctrl-C too: integers that were not compared would be what runs from now on
+        forget(loaded.folder)
+        raise
     if agreement.dice < LEAST_DICE:
         forget(loaded.folder)
         raise ModelError(
