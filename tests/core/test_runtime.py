@@ -76,7 +76,7 @@ def test_a_containers_limits_count(system: Path, files: dict[str, str], cores: i
     assert runtime.workers(1) == min(cores, memory)
 
 
-@pytest.mark.parametrize(("wanted", "cores"), [("3", 3), ("100", 64), ("0", 64), ("many", 64), ("", 64)])
+@pytest.mark.parametrize(("wanted", "cores"), [("3", 3), ("100", 64), ("0", 64), ("many", 64), ("²", 64), ("", 64)])
 def test_the_users_wish_limits_and_never_raises(
     system: Path, monkeypatch: pytest.MonkeyPatch, wanted: str, cores: int
 ) -> None:

@@ -19,7 +19,7 @@ from PIL import Image
 from dawson.cli import app as cli
 from dawson.cli.search import _progress
 from dawson.core.errors import InputError, UsageError
-from dawson.model.card import load_model
+from dawson.model.card import SHIPPED, load_model
 from dawson.searching import submit
 from dawson.searching.grid import expand
 from dawson.searching.ranking import RankedPoint, rank
@@ -290,6 +290,17 @@ def test_a_search_goes_on_from_a_model_and_keeps_its_rule(find, tmp_path: Path) 
         begun = json.loads((folder / "recipe.json").read_text())["from"]
         assert begun["sha256"] == load_model(model).card["sha256"]["model.onnx"]
         assert load_model(folder).threshold == pytest.approx(0.42)
+
+
+def test_every_point_goes_on_from_a_shipped_model_by_its_name(find, tmp_path: Path) -> None:
+    started = []
+
+    def run(recipe, folder, data, options, **more):
+        started.append(options.start)
+        return quick_train.train(recipe, folder, data, options, **more)
+
+    find(tmp_path / "out", "optimizer.lr=1e-3,1e-4", run=run, start=Path(SHIPPED))
+    assert [load_model(model).folder for model in started] == [load_model(SHIPPED).folder] * 2
 
 
 # --- jobs on this machine ---

@@ -21,7 +21,7 @@ def cores() -> int:
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     limits = [usable, *_cpu_quotas()]
     wanted = os.environ.get("DAWSON_THREADS", "")
-    if wanted.isdigit() and int(wanted) > 0:
+    if wanted.isdecimal() and int(wanted) > 0:
         limits.append(int(wanted))
     return max(int(min(limits)), 1)
 

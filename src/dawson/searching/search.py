@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dawson.core.errors import InputError, UsageError
+from dawson.model.card import find_model
 from dawson.recipe import load_recipe, recipe_names, recipe_to_dict
 from dawson.searching.grid import Axis, Point, expand
 from dawson.searching.ranking import RECORD, RankedPoint, rank, ranked, write_ranking
@@ -79,7 +80,8 @@ def search(
     base = load_recipe(recipe, options.overrides)
     wanted_split = data.split
     data = replace(data, cases=data.cases.absolute(), maps=_absolute(data.maps), masks=_absolute(data.masks))
-    options = replace(options, start=_absolute(options.start), test=False)
+    start = None if options.start is None else find_model(options.start)  # a shipped model's name is no path
+    options = replace(options, start=_absolute(start), test=False)
     asked = {"recipe": recipe_to_dict(base), "split": wanted_split, "start": options.start}
     asked |= {"cases": data.cases, "maps": data.maps, "masks": data.masks}
     asked = json.loads(json.dumps(asked, default=str))  # as it will be read again
