@@ -495,10 +495,10 @@ def test_dicom_by_content(tmp_path: Path) -> None:
     refused(tmp_path / "a.nii", "DICOM", "dcm2niix")
 
 
-@pytest.mark.parametrize("name", ["a.mgz", "a.nrrd", "a.img", "IM0001", "a.nii.bz2", "a.png"])
+@pytest.mark.parametrize("name", ["a.mgz.txt", "a.bin", "IM0001", "a.nii.bz2", "a.png"])
 def test_other_formats(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(bytes(500))
-    refused(tmp_path / name, "does not end in .nii or .nii.gz", "dcm2niix")
+    refused(tmp_path / name, "does not end in .nii, .nii.gz, .mgz or .hdr", "dcm2niix")
 
 
 @pytest.mark.parametrize("magic", [b"ni1", b""])

@@ -44,7 +44,7 @@ def modality_of_name(name: str) -> Modality | NotUsed:
     Only whole words count, in upper or lower case, so that ``T1map`` or ``t2star`` is no T1 or T2; a
     name that leaves doubt is not used, since the network would take the wrong contrast for granted.
     """
-    stem = re.sub(r"\.nii(\.gz)?$", "", name.lower())
+    stem = re.sub(r"\.((nii|hdr|img)(\.gz)?|mgz|mgh)$", "", name.lower())
     parts = [part for part in stem.split("_") if (parse_entity(part) or ("",))[0] not in NAMELESS]
     words = {word for part in parts for word in re.split(r"[^a-z0-9*]+", part) if word}
     if any(RESULT.fullmatch(word) for word in words):

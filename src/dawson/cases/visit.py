@@ -11,7 +11,8 @@ from pathlib import Path
 from dawson.cases.scan_names import NotUsed, modality_of_name
 from dawson.core.errors import AccessError, InputError, UsageError
 from dawson.core.study import Modality, Scan, Study
-from dawson.nifti.scan import ENDINGS, check_path, read_scan
+from dawson.nifti.formats import ENDINGS, FOREIGN, IMAGE_ENDINGS, find_half
+from dawson.nifti.scan import check_path, read_scan
 from dawson.nifti.stream import DICOM_MAGIC, TO_NIFTI
 
 logger = logging.getLogger(__name__)
@@ -99,7 +100,7 @@ def _read_scans(files: Mapping[Modality, Path], *, strict: bool) -> tuple[dict[M
 
 
 def find_scans(folder: Path | str) -> dict[Modality, Path]:
-    """The NIfTI files in ``folder``, and in its ``anat`` folder as BIDS has it, by sequence.
+    """The scans in ``folder``, and in its ``anat`` folder as BIDS has it, by sequence.
 
     Sequences are told by the usual file names, in upper or lower case: ``FLAIR.nii.gz``, ``t1.nii``,
     ``study1_T2W.nii.gz``, ``sub-01_ses-1_T1w.nii.gz``, ``3DFLAIR``, ``t2_flair`` (a FLAIR),
@@ -139,18 +140,27 @@ def _sort_folder(folder: Path) -> tuple[dict[Modality, Path], tuple[str, ...]]:
     worth_saying = (NotUsed.CONTRAST, NotUsed.OTHER, NotUsed.SEVERAL)
     # Without their names: those may name the patient, and remarks are kept with the results.
     left_out = (f"another scan in the folder is not used ({kind})" for kind in kinds.values() if kind in worth_saying)
-    return scans, tuple(left_out)
+    foreign = (
+        f"another scan in the folder is not used ({FOREIGN[entry.suffix.lower()]}, which dawson does not read)"
+        for entry in _entries(folder)
+        if entry.suffix.lower() in FOREIGN and not entry.name.startswith(".")
+    )
+    return scans, (*left_out, *foreign)
 
 
 def _nifti_files(folder: Path) -> list[Path]:
-    entries = list(folder.iterdir())
-    if (folder / "anat").is_dir():
-        entries += (folder / "anat").iterdir()
     return sorted(
         entry
-        for entry in entries
+        for entry in _entries(folder)
         if entry.name.lower().endswith(ENDINGS) and not entry.name.startswith(".") and not entry.is_dir()
+        # a pair is one scan, known by its header
+        if not (entry.name.lower().endswith(IMAGE_ENDINGS) and find_half(entry) is not None)
     )
+
+
+def _entries(folder: Path) -> list[Path]:
+    anat = folder / "anat"
+    return [*folder.iterdir(), *(anat.iterdir() if anat.is_dir() else ())]
 
 
 def _nothing_found(folder: Path, kinds: dict[Path, Modality | NotUsed]) -> InputError:
@@ -164,7 +174,7 @@ def _nothing_found(folder: Path, kinds: dict[Path, Modality | NotUsed]) -> Input
         return InputError(finding, remedy=TO_NIFTI, file=folder)
     entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
     names = _listed(f"{entry.name}/" if entry.is_dir() else entry.name for entry in entries)
-    finding = f"there is no .nii or .nii.gz file in this folder (found: {names or 'nothing'})"
+    finding = f"there is no scan in this folder (found: {names or 'nothing'})"
     return InputError(finding, remedy=f"give the folder of one visit, or {ONE_BY_ONE}", file=folder)
 
 

@@ -25,6 +25,7 @@ MAX_EXTENSION = 2**24  # bytes between header and voxels: a whole DICOM header t
 
 NIFTI1_BYTES, NIFTI2_BYTES = 348, 540
 MAGIC = {(NIFTI1_BYTES, b"n+1"), (NIFTI2_BYTES, b"n+2")}
+PAIR_MAGIC = {(NIFTI1_BYTES, b"ni1"), (NIFTI2_BYTES, b"ni2")}
 READ = {
     2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4", 1024: "i8", 1280: "u8",
 }  # fmt: skip
@@ -42,7 +43,7 @@ class Layout:
     """How voxels lie in the file.
 
     ``start`` is the first voxel's byte, ``dtype`` has the byte order, the first index runs fastest, and
-    a voxel's value is ``slope`` · stored + ``intercept``.
+    a voxel's value is ``slope`` · stored + ``intercept``. At most ``tail`` bytes may follow the last voxel.
     """
 
     shape: tuple[int, int, int]
@@ -50,26 +51,37 @@ class Layout:
     start: int
     slope: float
     intercept: float
+    tail: int = PADDING
 
     @property
     def size(self) -> int:
         """Bytes that all voxels take."""
         return math.prod(self.shape) * self.dtype.itemsize
 
+    def check_size(self, source: ScanFile) -> None:
+        """Raise :class:`InputError` where ``source`` cannot hold the voxels."""
+        if self.start + self.size > source.capacity:
+            raise _too_short(self, source.file)
 
-def read_header(source: ScanFile) -> tuple[Any, Layout]:
+
+def read_header(source: ScanFile, *, head: ScanFile | None = None) -> tuple[Any, Layout]:
     """The nibabel header at the start of ``source`` and the checked layout of the voxels.
 
+    Of a pair, ``head`` is the file of the header, which is read to its end, and ``source`` that of the voxels.
     The geometry in the header is not checked yet. Leaves ``source`` at the first voxel. Raises
-    :class:`InputError` where this is no single-file NIfTI-1 or -2, or one whose dimensions, data type
+    :class:`InputError` where this is no NIfTI-1 or -2, or one whose dimensions, data type
     or scaling dawson does not take, or that is too short for them.
     """
-    header, length = _parse(source)
-    file = source.file
+    header, length = _parse(head or source, MAGIC if head is None else PAIR_MAGIC)
+    file = (head or source).file
+    if head is not None:
+        length = 0  # bytes before the voxels in their own file
+        if head.finish(MAX_EXTENSION)[1] > MAX_EXTENSION:
+            raise InputError("its header goes on for megabytes", remedy=COPY_AGAIN, file=file)
+    first = 0 if head is not None else length + 4  # four bytes after the header tell whether extensions follow
     slope, intercept = _scaling(header, file)
-    layout = Layout(_shape(header, file), _dtype(header, file), _start(header, length, file), slope, intercept)
-    if layout.start + layout.size > source.capacity:
-        raise _too_short(layout, file)
+    layout = Layout(_shape(header, file), _dtype(header, file), _start(header, first, file), slope, intercept)
+    layout.check_size(source)
     source.take(layout.start - length)  # extensions may hold a DICOM header with a name in it: never parsed
     return header, layout
 
@@ -80,10 +92,10 @@ def read_voxels(source: ScanFile, layout: Layout) -> tuple[NDArray[Any], str]:
     Reads ``source`` to its end. Raises :class:`InputError` where that is not where the voxels end.
     """
     content, found = source.fill(layout.size)
-    sha256, left = source.finish()
+    sha256, left = source.finish(layout.tail)
     if found < layout.size:
         raise _too_short(layout, source.file)
-    if left > PADDING:
+    if left > layout.tail:
         finding = "the file goes on after the last voxel that its header promises"
         raise InputError(finding, remedy=COPY_AGAIN, file=source.file)
     return content.view(layout.dtype).reshape(layout.shape, order="F"), sha256
@@ -95,7 +107,7 @@ def _too_short(layout: Layout, file: Path) -> InputError:
     return InputError(finding, remedy=COPY_AGAIN, file=file)
 
 
-def _parse(source: ScanFile) -> tuple[Any, int]:
+def _parse(source: ScanFile, magic: set[tuple[int, bytes]]) -> tuple[Any, int]:
     block = source.take(NIFTI1_BYTES)
     if not block:
         raise InputError("the file is empty", remedy=COPY_AGAIN, file=source.file)
@@ -111,9 +123,10 @@ def _parse(source: ScanFile) -> tuple[Any, int]:
         header = kind(  # type: ignore[no-untyped-call]
             block, endianness="<" if order == "little" else ">", check=False
         )
-        if (length, bytes(header["magic"])[:3]) in MAGIC:
+        found = (length, bytes(header["magic"])[:3])
+        if found in magic:
             return header, length
-        finding = "this is Analyze, or one half of a .hdr/.img pair, not a NIfTI file"
+        finding = "this is Analyze, which does not say which side is left, or a NIfTI file of another ending"
         raise InputError(finding, remedy=f"{CONVERT_AGAIN}, into one .nii.gz file", file=source.file)
     finding = "this is not a NIfTI file, for it does not begin with a NIfTI header"
     raise InputError(finding, remedy=f"give a .nii or .nii.gz file, or {COPY_AGAIN}", file=source.file)
@@ -123,7 +136,12 @@ def _shape(header: Any, file: Path) -> tuple[int, int, int]:
     count, *sides = (int(n) for n in header["dim"])
     if not 1 <= count <= 7:
         raise InputError(f"its header declares {count} dimensions", remedy=COPY_AGAIN, file=file)
-    sides = sides[:count]
+    return check_shape(sides[:count], file)
+
+
+def check_shape(sides: list[int], file: Path) -> tuple[int, int, int]:
+    """The three sides of one volume; raises :class:`InputError` where that is not what ``sides`` declare."""
+    count = len(sides)
     shape = " × ".join(str(n) for n in sides)
     if min(sides) < 1:
         finding = f"its header declares an empty or negative dimension ({shape})"
@@ -149,10 +167,9 @@ def _dtype(header: Any, file: Path) -> np.dtype[Any]:
     return np.dtype(READ[code]).newbyteorder(header.endianness)
 
 
-def _start(header: Any, length: int, file: Path) -> int:
+def _start(header: Any, first: int, file: Path) -> int:
     offset = float(header["vox_offset"])
-    first = length + 4  # four bytes after the header tell whether extensions follow
-    if not (first <= offset <= length + MAX_EXTENSION and offset.is_integer()):
+    if not (first <= offset <= first + MAX_EXTENSION and offset.is_integer()):
         finding = f"its header places the first voxel at byte {offset:g}, which cannot be"
         raise InputError(finding, remedy=COPY_AGAIN, file=file)
     return int(offset)

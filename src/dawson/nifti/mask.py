@@ -18,9 +18,9 @@ from dawson.core.arrays import Image, Labels, Mask
 from dawson.core.errors import InputError
 from dawson.core.grid import Grid
 from dawson.core.tables import original_text
+from dawson.nifti.formats import NIFTI_ENDINGS
 from dawson.nifti.geometry import read_geometry
 from dawson.nifti.header import read_header, read_voxels
-from dawson.nifti.scan import ENDINGS
 from dawson.nifti.stream import open_source
 
 PROBABILITY_SLACK = 1e-4
@@ -129,7 +129,7 @@ def _read(file: Path, shape: tuple[int, ...] | None = None) -> tuple[NDArray[Any
     if not file.is_file():
         what = "this is a folder, not a mask" if file.is_dir() else "there is no such file"
         raise InputError(what, remedy="check the path", file=file)
-    if not file.name.lower().endswith(ENDINGS):
+    if not file.name.lower().endswith(NIFTI_ENDINGS):
         raise InputError("its name does not end in .nii or .nii.gz", remedy="give masks as NIfTI files", file=file)
     with open_source(file) as source:
         header, layout = read_header(source)

@@ -1,4 +1,4 @@
-"""One scan out of one NIfTI file."""
+"""One scan out of one file, or one pair of files."""
 
 from __future__ import annotations
 
@@ -12,16 +12,15 @@ from numpy.typing import NDArray
 from dawson.core.arrays import Image
 from dawson.core.errors import AccessError
 from dawson.core.study import Modality, Scan
+from dawson.nifti.formats import ENDINGS, FOREIGN, HEADER_ENDINGS, IMAGE_ENDINGS, open_volume, pair_of
 from dawson.nifti.geometry import read_geometry
-from dawson.nifti.header import Layout, read_header, read_voxels
+from dawson.nifti.header import Layout, read_voxels
 from dawson.nifti.plausible import check_content, check_view, mend
-from dawson.nifti.stream import TO_NIFTI, open_source
-
-ENDINGS = (".nii", ".nii.gz")
+from dawson.nifti.stream import TO_NIFTI
 
 
 def read_scan(file: Path | str, modality: Modality) -> Scan:
-    """Read one 3D scan of a head from a .nii or .nii.gz file and check all of it.
+    """Read one 3D scan of a head from a NIfTI (.nii, .nii.gz, .hdr with .img) or MGH (.mgz, .mgh) file, and check it.
 
     Returns a :class:`Scan` whose voxels are float32, C-contiguous, in the stored order (i, j, k), with
     scl_slope and scl_inter applied, on a grid in RAS+ mm. Its affine is the sform where the file has
@@ -35,14 +34,13 @@ def read_scan(file: Path | str, modality: Modality) -> Scan:
     has no checksum, and only damage that shows in its size or header can be found.
 
     Raises :class:`AccessError` where the file is missing, cannot be reached or is of another format, else
-    :class:`InputError` where it is damaged or truncated, not a single-file NIfTI, not one volume of real
+    :class:`InputError` where it is damaged or truncated, not of the format that its name says, not one volume of real
     numbers, without a usable orientation, or cannot be a head scan: empty, constant, a mask, or of a size
     that no head has.
     """
     file = Path(file)
     check_path(file)
-    with open_source(file) as source:
-        original, layout = read_header(source)
+    with open_volume(file) as (source, original, layout):
         header, grid, warnings = read_geometry(original, layout.shape, file=file)
         warnings += check_view(grid, file=file)
         stored, sha256 = read_voxels(source, layout)
@@ -79,9 +77,15 @@ def check_path(file: Path) -> None:
     name = file.name.lower()
     if name.endswith((".dcm", ".ima")):
         raise AccessError("this is a DICOM file, which dawson does not read yet", remedy=TO_NIFTI, file=file)
+    if file.suffix.lower() in FOREIGN:
+        finding = f"this is a {FOREIGN[file.suffix.lower()]} file, which dawson does not read"
+        remedy = "convert it to NIfTI (.nii.gz) first, for example with SimpleITK, 3D Slicer or ITK-SNAP"
+        raise AccessError(finding, remedy=remedy, file=file)
     if not name.endswith(ENDINGS):
-        finding = "its name does not end in .nii or .nii.gz, the only format that dawson reads yet"
+        finding = "its name does not end in .nii, .nii.gz, .mgz or .hdr, the only formats that dawson reads yet"
         raise AccessError(finding, remedy=f"{TO_NIFTI} (DICOM) or nibabel (other formats)", file=file)
+    if name.endswith(HEADER_ENDINGS + IMAGE_ENDINGS):
+        pair_of(file)
 
 
 def _decode(stored: NDArray[Any], layout: Layout) -> Image:

@@ -55,14 +55,14 @@ class ScanFile:
             done += len(chunk)
         return buffer, done
 
-    def finish(self) -> tuple[str, int]:
+    def finish(self, limit: int = PADDING) -> tuple[str, int]:
         """Read on to the end; return the SHA-256 of the file as it lies on disk and the bytes left over.
 
         Only this proves a gzip file whole: its checksum and length stand in the last eight bytes. Reading
-        stops beyond :data:`PADDING` bytes, when the file is not going to be used anyway.
+        stops beyond ``limit`` bytes, when the file is not going to be used anyway.
         """
         left = 0
-        while left <= PADDING and (chunk := self.stream.read(PADDING)):
+        while left <= limit and (chunk := self.stream.read(PADDING)):
             left += len(chunk)
         return self._hash.hexdigest(), left
 
@@ -70,9 +70,9 @@ class ScanFile:
 class _HashedFile(io.RawIOBase):
     """A file whose bytes enter a hash as they are read."""
 
-    def __init__(self, raw: BinaryIO) -> None:
+    def __init__(self, raw: BinaryIO, digest: Any) -> None:
         self._raw = raw
-        self.hash = hashlib.sha256()
+        self.hash = digest
 
     def readable(self) -> bool:
         return True
@@ -85,8 +85,8 @@ class _HashedFile(io.RawIOBase):
 
 
 @contextmanager
-def open_source(file: Path) -> Iterator[ScanFile]:
-    """Open ``file`` for one pass from its first byte to its last.
+def open_source(file: Path, *, after: ScanFile | None = None) -> Iterator[ScanFile]:
+    """Open ``file`` for one pass from its first byte to its last; its hash goes on from that of ``after``.
 
     Whether it is compressed is told by its content, since browsers and scripts rename .nii and .nii.gz
     freely. Raises :class:`InputError`, also while the caller reads, where the file cannot be read, is
@@ -99,7 +99,7 @@ def open_source(file: Path) -> Iterator[ScanFile]:
             raw.seek(0)
             if start[128:] == DICOM_MAGIC:
                 raise InputError("this is a DICOM file, which dawson does not read yet", remedy=TO_NIFTI, file=file)
-            hashed = _HashedFile(raw)
+            hashed = _HashedFile(raw, hashlib.sha256() if after is None else after._hash)
             plain = io.BufferedReader(hashed, CHUNK)
             if start.startswith(GZIP_MAGIC):
                 with gzip.GzipFile(fileobj=plain, mode="rb") as unpacked:

@@ -20,6 +20,7 @@ from dawson.core.study import Scan
 from dawson.core.version import dawson_version
 from dawson.measurement.lesions import CONNECTIVITY
 from dawson.measurement.region_figures import count_long
+from dawson.nifti.formats import ENDINGS
 from dawson.preparation.display import WINDOW
 from dawson.results.findings import findings, quality
 from dawson.results.schema import plain, validate
@@ -129,7 +130,7 @@ def _anonymous(text: str, segmentation: Segmentation) -> str:
         for name in (str(file.absolute()), str(file), file.name):
             text = text.replace(name, f"the {modality} scan")
     for folder in {file.absolute().parent for file in files}:
-        beside = [entry.name for entry in folder.glob("*") if ".nii" in entry.name.lower()]
+        beside = [entry.name for entry in folder.glob("*") if any(e in entry.name.lower() for e in ENDINGS)]
         for name in sorted(beside, key=len, reverse=True):  # a longer name may end in a shorter one
             text = text.replace(name, "another scan")
         if folder != folder.parent:

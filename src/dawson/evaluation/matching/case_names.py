@@ -12,7 +12,7 @@ from dawson.cases.bids_names import parse_entity, parse_name, parse_path
 from dawson.cases.scan_names import modality_of_name
 from dawson.core.names import ANATOMY_MAP, LESION_MASK, PROBABILITY_MAP
 from dawson.core.study import Modality
-from dawson.nifti.scan import ENDINGS
+from dawson.nifti.formats import NIFTI_ENDINGS
 
 LESION = re.compile(r"(lesions?|wmh|les)\d*", re.IGNORECASE)
 MASK = re.compile(
@@ -195,7 +195,7 @@ def _rank(file: Path, *, probability: bool) -> int | None:
 
 def _is_image(file: Path, folder: Path) -> bool:
     hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
-    return not hidden and file.name.lower().endswith(ENDINGS) and file.is_file()
+    return not hidden and file.name.lower().endswith(NIFTI_ENDINGS) and file.is_file()
 
 
 def _bids_case(parts: Iterable[str]) -> str | None:
