@@ -88,7 +88,7 @@ def _segment(
         bool, typer.Option("--json", help="Print the summary as JSON on stdout, and nothing else there.")
     ] = False,
 ) -> None:
-    """Find the lesions of one visit, from any of FLAIR, T1 and T2 (NIfTI).
+    """Find the lesions of one visit, from any of FLAIR, T1 and T2 (NIfTI or .mgz).
 
     Scans may have any orientation and slice thickness, with or without skull, and need not be aligned.
     Results lie on the grid of the FLAIR where given, else of the T1, else of the T2.
