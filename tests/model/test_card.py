@@ -12,6 +12,7 @@ import pytest
 
 from dawson.core.errors import ModelError
 from dawson.model.card import LOCATOR, SHIPPED, find_model, load_model, subset_names, write_card
+from dawson.preparation.locator import _shipped, about_locator
 
 
 @pytest.fixture
@@ -103,6 +104,23 @@ def test_a_model_is_found_by_name_by_folder_and_by_run(copy: Path, tmp_path: Pat
     assert shipped.task == "lesions"
     with pytest.raises(ModelError, match=SHIPPED):
         load_model("dawson-0")
+
+
+@pytest.mark.parametrize("inner", ["", "model"], ids=["model folder", "run folder"])
+def test_a_name_that_means_two_models_is_refused(
+    copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inner: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in (SHIPPED, LOCATOR):
+        shutil.copytree(copy, tmp_path / name / inner)
+        with pytest.raises(ModelError, match="whole path"):
+            load_model(name)
+        assert load_model(tmp_path / name).folder == tmp_path / name / inner
+    _shipped.cache_clear()
+    assert about_locator()["name"] == LOCATOR  # what dawson itself needs is never taken from the current folder
+    assert load_model().folder == find_model()
+    monkeypatch.chdir(find_model().parent)
+    assert load_model(SHIPPED).threshold == load_model().threshold
 
 
 def test_a_card_that_cannot_be_written_stays_as_it_was(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:

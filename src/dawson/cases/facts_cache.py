@@ -11,7 +11,7 @@ from typing import Any
 from dawson.core.files import replace_file
 
 CHECKED = "checked.json"
-VERSION = 2  # of what is kept; another version is forgotten
+VERSION = 3  # of what is kept and of how files are read for it; another version is forgotten
 
 Facts = dict[str, Any]  # of one file, as JSON holds them
 

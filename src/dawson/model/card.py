@@ -97,11 +97,21 @@ def find_model(model: Path | str | None = None) -> Path:
     """The folder that holds a model's card; the shipped model of lesions where ``model`` is left out.
 
     ``model`` is the name of a shipped model, a model folder, or a run folder, which holds its model one level down.
+    Raises :class:`ModelError` where a name means a shipped model and a folder of the user's as well.
     """
-    if model is None or is_shipped(model):
-        return _shipped(SHIPPED if model is None else model)
+    if model is None:
+        return _shipped(SHIPPED)
     inner = Path(model) / "model"
-    return inner if (inner / CARD).is_file() else Path(model)
+    folder = inner if (inner / CARD).is_file() else Path(model)
+    if not is_shipped(model):
+        return folder
+    if (folder / CARD).is_file() and not folder.samefile(_shipped(model)):
+        raise ModelError(
+            f"is a model in this folder, and {model} is a shipped model's name too",
+            file=folder,
+            remedy=f"give its whole path, {Path(model).absolute()}, or rename it to use the shipped one",
+        )
+    return _shipped(model)
 
 
 def is_shipped(model: Path | str) -> bool:

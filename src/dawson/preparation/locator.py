@@ -13,7 +13,7 @@ import numpy as np
 
 from dawson.core.arrays import Image, Mask
 from dawson.core.grid import Grid
-from dawson.model.card import LOCATOR, ONNX, Model, load_model
+from dawson.model.card import LOCATOR, ONNX, Model, find_model, load_model
 from dawson.model.engine import Infer, load_engine
 from dawson.preparation.anatomy import infer_anatomy
 from dawson.preparation.head import block_means, spread_blocks
@@ -42,7 +42,7 @@ def start_locator(model: Model) -> Locator:
 @cache
 def _shipped() -> Model:
     """The locator's folder, read and its hash checked once a process."""
-    return load_model(LOCATOR)
+    return load_model(find_model().parent / LOCATOR)  # by its path: a user's folder may have that name
 
 
 def about_locator() -> dict[str, object]:
