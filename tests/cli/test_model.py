@@ -20,6 +20,7 @@ from dawson.evaluation.metrics.case import measure_case
 from dawson.evaluation.rule_table import measure_rules
 from dawson.evaluation.settings import Settings
 from dawson.measurement.lesions import find_lesions
+from dawson.model import quantise
 from dawson.model.calibration import calibrate
 from dawson.model.card import load_model
 from dawson.model.unet import UNet
@@ -168,3 +169,19 @@ def test_integers_are_kept_only_where_they_agree(tmp_path: Path, monkeypatch: py
     with pytest.raises(KeyboardInterrupt):
         integers.quantise_from_cases(folder, tmp_path, cache=tmp_path)
     assert load_model(folder).int8 is None  # nobody has compared them
+
+
+def test_a_model_stays_usable_where_new_integers_are_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = small_model(tmp_path / "model", 1)
+    windows = [torch.rand(3, 16, 16, 16) for _ in range(2)]
+    quantise.quantise(folder, windows)
+    assert load_model(folder).int8 is not None
+
+    def cut_off(_: object, file: Path) -> None:
+        file.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(quantise, "save_onnx", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        quantise.quantise(folder, windows)
+    assert load_model(folder).int8 is None

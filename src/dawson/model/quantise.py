@@ -42,6 +42,7 @@ def quantise(folder: Path, images: Iterable[Tensor]) -> Path:
         ranges=ranges_fed(network, images),
     )
     file = model.folder / INT8
+    forget(model.folder)  # first: an interruption between file and card would leave a hash that is not the file's
     save_onnx(graph, file)
     _note(model, sha256(file))
     return file
