@@ -145,7 +145,7 @@ def cluster() -> Iterator[Path]:
 
     try:
         patch.setenv("PATH", path)
-        patch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+        patch.setenv("PYTHONPATH", str(Path(__file__).parents[1]), prepend=os.pathsep)
         for name in [name for name in os.environ if name.startswith(("SLURM_", "SBATCH_"))]:
             patch.delenv(name)
         patch.setenv("SLURM_CONF", str(folder / "slurm.conf"))
