@@ -313,3 +313,16 @@ def test_the_real_scans_pass_the_check(shared_data: Path, tmp_path: Path) -> Non
     (facts,) = check_cases(find_cases(tmp_path))
     assert facts.load_ml == pytest.approx(0.77, abs=0.01)
     assert facts.reference is Modality.FLAIR
+
+
+@pytest.mark.parametrize("changed", ["a.hdr", "a.img"])
+def test_facts_of_a_pair_are_forgotten_where_either_half_has_changed(tmp_path: Path, changed: str) -> None:
+    for name in ("a.hdr", "a.img"):
+        (tmp_path / name).write_bytes(b"one")
+    for given in ("a.hdr", "a.img"):
+        cache = facts_cache.FactsCache(tmp_path / "cache")
+        cache.put(tmp_path / given, facts_cache.stamp_of(tmp_path / given), {"kind": "scan"})
+        cache.save()
+    (tmp_path / changed).write_bytes(b"another")
+    again = facts_cache.FactsCache(tmp_path / "cache")
+    assert [again.get(tmp_path / given, "scan") for given in ("a.hdr", "a.img")] == [None, None]

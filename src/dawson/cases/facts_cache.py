@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dawson.core.files import replace_file
+from dawson.nifti.formats import find_half
 
 CHECKED = "checked.json"
 VERSION = 3  # of what is kept and of how files are read for it; another version is forgotten
@@ -17,12 +18,13 @@ Facts = dict[str, Any]  # of one file, as JSON holds them
 
 
 def stamp_of(file: Path) -> list[int]:
-    """Size and time of change of a file; empty where it cannot be looked at."""
+    """Size and time of change of a file, and of the other half of a pair; empty where it cannot be looked at."""
+    half = find_half(file)
     try:
-        status = file.stat()
+        states = [one.stat() for one in ((file,) if half is None else (file, half))]
     except OSError:
         return []  # reading it will say why
-    return [status.st_size, status.st_mtime_ns]
+    return [number for state in states for number in (state.st_size, state.st_mtime_ns)]
 
 
 class FactsCache:
