@@ -55,7 +55,7 @@ def touch() -> float:
 def call(all_given: dict[str, dict[str, Path]], calls: int, model: Path | None) -> None:
     """Segment every study so many times in this process; the very first call also loads libraries and networks."""
     for name, given in all_given.items():
-        study = dawson.read_study(**given)
+        study = dawson.read_study(flair=given.get("flair"), t1=given.get("t1"), t2=given.get("t2"))
         for _ in range(calls):
             started = time.perf_counter()
             result = dawson.segment(study, model=model)
