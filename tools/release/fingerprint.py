@@ -43,7 +43,8 @@ def visits(data: Path) -> dict[str, dict[str, Path]]:
 def fingerprint(scans: dict[str, Path], model: str | None) -> dict[str, str]:
     """Hashes of all that one segmentation found, or the message of its refusal."""
     try:
-        result = dawson.segment(dawson.read_study(flair=scans.get("flair"), t1=scans.get("t1"), t2=scans.get("t2")), model=model)
+        study = dawson.read_study(flair=scans.get("flair"), t1=scans.get("t1"), t2=scans.get("t2"))
+        result = dawson.segment(study, model=model)
     except dawson.DawsonError as refused:
         return {"refused": refused.finding}
     table = [(lesion.id, lesion.volume_ml, lesion.region, lesion.confidence) for lesion in result.table]
