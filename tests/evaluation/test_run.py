@@ -275,7 +275,8 @@ def runs(monkeypatch):
     """A stand-in for the pipeline that finds the large lesion; the runs that it made, and scans that it refuses."""
     made, refused = [], set()
 
-    def read_study(**files):
+    def read_study(*, strict, **files):
+        assert strict  # a figure of all sequences is not one of those that could be read
         if refused & {file.parent.name for file in files.values()}:
             raise InputError("shows no brain", remedy="give one that does", file=next(iter(files.values())))
         return files

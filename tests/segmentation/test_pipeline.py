@@ -330,9 +330,10 @@ def test_a_card_may_calibrate_by_what_is_given(files: dict[str, Path], tmp_path:
     card = json.loads((folder / "card.json").read_text())
     (folder / "card.json").write_text(json.dumps(card | {"calibration": {"flair": [1.0, -2.0], "t1": [1.0, 3.0]}}))
     study = dawson.read_study(flair=files["flair"])
-    moved, scores = dawson.segment(study, model=folder), dawson.predict(dawson.prepare(study), model=folder)
+    prepared = dawson.prepare(study)
+    moved, scores = dawson.segment(study, model=folder), dawson.predict(prepared, model=folder)
     (folder / "card.json").write_text(json.dumps(card | {"calibration": {}}))
-    plain, raw = dawson.segment(study, model=folder), dawson.predict(dawson.prepare(study), model=folder)
+    plain, raw = dawson.segment(study, model=folder), dawson.predict(prepared, model=folder)
     assert np.allclose(scores.probability, calibrate(raw.probability, 1.0, -2.0), atol=1e-5)
     assert moved.load_ml < plain.load_ml
     assert moved.model["opinions"] == ["flair"]
